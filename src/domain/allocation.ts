@@ -1,0 +1,194 @@
+import type { Waiting } from './deadlines.ts';
+import type { Connection, TlsVersion, Transport } from './event.ts';
+import type { EndReason, ServerAccount } from './ledger.ts';
+import type { Origin } from './origin.ts';
+import type { Session } from './session.ts';
+import {
+  addTraffic,
+  createTraffic,
+  isZero,
+  type MutableTraffic,
+  missingOfPeerTotal,
+  missingOfTotal,
+  missingTraffic,
+  type Traffic,
+  unwrapPeerTotal,
+} from './traffic.ts';
+
+/** The lifetime of an allocation whose status was never seen, in ms (RFC 8656 §3.2: 10 minutes). */
+export const DEFAULT_LIFETIME_MS = 600_000;
+
+/**
+ * How long after its lifetime an allocation still counts as live, in ms. coturn ends a session by a
+ * timer of 60 s at the latest (seen with mobility: `deleted` 48 s after `lifetime=0`).
+ */
+export const EXPIRY_GRACE_MS = 75_000;
+
+/** One relayed transport address of one client, from its proof to the end of its linger. */
+export class Allocation implements Waiting {
+  previous: Waiting | undefined = undefined;
+  next: Waiting | undefined = undefined;
+
+  /** Its key without the topic. */
+  readonly key: string;
+  readonly origin: Origin;
+  readonly session: Session;
+  /** Its place in `session.open`. */
+  slot = 0;
+  /** Where its traffic is counted; changes when a status message tells the server. */
+  account: ServerAccount;
+  transport: Transport = 'unknown';
+  tls: TlsVersion = 'unknown';
+  /** `address:port` of the server as of the last status; empty before coturn 4.6.0. */
+  local = '';
+
+  readonly startedAtMs: number;
+  lastEventMs: number;
+  lifetimeMs = DEFAULT_LIFETIME_MS;
+  /** Set once: it lives while this is undefined, and lingers after. */
+  endReason: EndReason | undefined = undefined;
+  endedAtMs = 0;
+
+  /** Its `new` was seen, so its reports are known from the first. */
+  readonly startKnown: boolean;
+  /** Another `new` took its key while it lived, or it took another's: totals may be of the other. */
+  contested: boolean;
+  /** Its status key was missing, and nothing was heard since (design, rule 7). */
+  suspect = false;
+  /** coturn 4.6.0 and later tell the connection, and always report the peer side. */
+  expectsPeer = false;
+  /** A peer report or total was seen, so zero on the peer side means that nothing was relayed. */
+  reportsPeer = false;
+  readonly #gapsAtStart: number;
+
+  /** Sum of the reports. */
+  readonly client: MutableTraffic = createTraffic();
+  readonly peer: MutableTraffic = createTraffic();
+  clientTotal: Traffic | undefined = undefined;
+  /** Modulo 2^32. */
+  peerTotal: Traffic | undefined = undefined;
+
+  constructor(init: AllocationInit) {
+    this.key = init.key;
+    this.origin = init.origin;
+    this.session = init.session;
+    this.account = init.account;
+    this.startKnown = init.startKnown;
+    this.contested = init.contested;
+    this.startedAtMs = init.nowMs;
+    this.lastEventMs = init.nowMs;
+    this.#gapsAtStart = init.origin.gaps;
+  }
+
+  /** When it expires unless something is heard of it, in ms. */
+  get expiresAtMs(): number {
+    return this.lastEventMs + this.lifetimeMs + EXPIRY_GRACE_MS;
+  }
+
+  /** Takes over what a status message tells. */
+  describe(lifetimeSeconds: number, connection: Connection | undefined): void {
+    this.lifetimeMs = lifetimeSeconds * 1000;
+    if (connection === undefined) return;
+    this.transport = connection.transport;
+    this.tls = connection.tls;
+    this.local = connection.local;
+    this.expectsPeer = true;
+  }
+
+  /** Compares reports and totals at the end of the linger (design, rules 1, 2 and 6). */
+  settle(): Settlement {
+    const exactTotals = this.startKnown && !this.contested;
+    const missedClient = exactTotals
+      ? this.#missing(this.client, this.clientTotal, missingOfTotal)
+      : NOTHING;
+    const missedPeer = exactTotals
+      ? this.#missing(this.peer, this.peerTotal, missingOfPeerTotal)
+      : NOTHING;
+    const client = this.#recordedClient(missedClient);
+    return {
+      missedClient,
+      missedPeer,
+      client,
+      peer: this.#recordedPeer(missedPeer, client),
+      complete: this.#isComplete(),
+    };
+  }
+
+  #missing(reported: Traffic, total: Traffic | undefined, rule: typeof missingOfTotal): Traffic {
+    return total === undefined ? NOTHING : missingTraffic(reported, total, rule);
+  }
+
+  #recordedClient(missed: Traffic): Traffic {
+    const { client, clientTotal } = this;
+    const adopted = !(this.startKnown || this.contested);
+    if (!adopted || clientTotal === undefined) return sum(client, missed);
+    return sum(client, missingTraffic(client, clientTotal, missingOfTotal));
+  }
+
+  #recordedPeer(missed: Traffic, twin: Traffic): Traffic {
+    const { peer, peerTotal } = this;
+    const adopted = !(this.startKnown || this.contested);
+    if (!adopted || peerTotal === undefined) return sum(peer, missed);
+    // What a client sends is what its peers get, and the other way round.
+    return {
+      receivedPackets: unwrapPeerTotal(
+        peer.receivedPackets,
+        peerTotal.receivedPackets,
+        twin.sentPackets,
+      ),
+      receivedBytes: unwrapPeerTotal(peer.receivedBytes, peerTotal.receivedBytes, twin.sentBytes),
+      sentPackets: unwrapPeerTotal(peer.sentPackets, peerTotal.sentPackets, twin.receivedPackets),
+      sentBytes: unwrapPeerTotal(peer.sentBytes, peerTotal.sentBytes, twin.receivedBytes),
+    };
+  }
+
+  #isComplete(): boolean {
+    const { clientTotal, peerTotal } = this;
+    const peerSettled = peerTotal !== undefined || !(this.expectsPeer || this.reportsPeer);
+    if (clientTotal !== undefined && peerSettled) {
+      return !this.contested || this.#reportsEqualTotals(clientTotal, peerTotal);
+    }
+    const unbroken = this.startKnown && this.#gapsAtStart === this.origin.gaps;
+    const peerReported = this.reportsPeer || !this.expectsPeer;
+    return this.endReason === 'deleted' && unbroken && peerReported && !this.contested;
+  }
+
+  #reportsEqualTotals(clientTotal: Traffic, peerTotal: Traffic | undefined): boolean {
+    const missed = this.#missing(this.client, clientTotal, missingOfTotal);
+    const ahead = this.#missing(clientTotal, this.client, missingOfTotal);
+    const missedPeer = this.#missing(this.peer, peerTotal, missingOfPeerTotal);
+    return isZero(missed) && isZero(ahead) && isZero(missedPeer);
+  }
+}
+
+/** What an allocation starts with. */
+export interface AllocationInit {
+  readonly key: string;
+  readonly origin: Origin;
+  readonly session: Session;
+  readonly account: ServerAccount;
+  readonly startKnown: boolean;
+  readonly contested: boolean;
+  readonly nowMs: number;
+}
+
+/** The last word on an allocation's traffic. */
+export interface Settlement {
+  /** What to add to the counters: bytes that no report told, and a total did. */
+  readonly missedClient: Traffic;
+  readonly missedPeer: Traffic;
+  /** What the record tells. */
+  readonly client: Traffic;
+  readonly peer: Traffic;
+  /** Every byte is accounted for by totals or by an unbroken series of reports. */
+  readonly complete: boolean;
+}
+
+const NOTHING: Traffic = createTraffic();
+
+function sum(left: Traffic, right: Traffic): Traffic {
+  const result = createTraffic();
+  addTraffic(result, left);
+  addTraffic(result, right);
+  return result;
+}

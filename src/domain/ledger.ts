@@ -1,0 +1,125 @@
+import type { IpFamily, TlsVersion, Transport } from './event.ts';
+import { labelOf } from './label.ts';
+import { createTraffic, type MutableTraffic } from './traffic.ts';
+
+/** How an allocation ended; the `reason` label (design, rule 5). */
+export const END_REASONS = ['deleted', 'expired', 'vanished', 'superseded', 'shutdown'] as const;
+export type EndReason = (typeof END_REASONS)[number];
+
+/** The label of realms and servers beyond their cap. */
+export const OVERFLOW = 'other';
+
+/**
+ * The most `server` labels. Servers are the operator's and few; the cap only keeps a publisher that
+ * invents addresses from making series without end.
+ */
+export const MAX_SERVERS = 1000;
+
+/** How many allocations of one kind were created. */
+export interface CreatedCount {
+  readonly transport: Transport;
+  readonly tls: TlsVersion;
+  readonly ipFamily: IpFamily;
+  count: number;
+}
+
+/** What is counted for one realm on one server. Numbers grow only, but for `live`. */
+export class ServerAccount {
+  readonly realm: string;
+  readonly server: string;
+  readonly client: MutableTraffic = createTraffic();
+  readonly peer: MutableTraffic = createTraffic();
+  readonly unallocated: MutableTraffic = createTraffic();
+  readonly created: CreatedCount[] = [];
+  readonly closed: Record<EndReason, number> = zeroReasons();
+  refreshes = 0;
+  /** Live allocations by transport, of every transport that was ever seen here. */
+  readonly live = new Map<Transport, number>();
+
+  constructor(realm: string, server: string) {
+    this.realm = realm;
+    this.server = server;
+  }
+
+  /** Moves the number of live allocations of `transport` by one. */
+  changeLive(transport: Transport, by: 1 | -1): void {
+    this.live.set(transport, (this.live.get(transport) ?? 0) + by);
+  }
+
+  /** Counts an allocation that was created or adopted. */
+  countCreated(transport: Transport, tls: TlsVersion, ipFamily: IpFamily): void {
+    const known = this.created.find(
+      (entry) => entry.transport === transport && entry.tls === tls && entry.ipFamily === ipFamily,
+    );
+    if (known) known.count += 1;
+    else this.created.push({ transport, tls, ipFamily, count: 1 });
+  }
+}
+
+/** What is counted for one realm, over all servers. */
+export class RealmAccount {
+  readonly realm: string;
+  /** Sessions that have not finished. */
+  liveSessions = 0;
+  /** Finished sessions that relayed something, by reason. */
+  readonly finishedRelayed: Record<EndReason, number> = zeroReasons();
+  /** Finished sessions that relayed nothing, by reason. */
+  readonly finishedUnrelayed: Record<EndReason, number> = zeroReasons();
+  readonly servers = new Map<string, ServerAccount>();
+
+  constructor(realm: string) {
+    this.realm = realm;
+  }
+}
+
+/** Every counter that has a realm or a server, within caps on both. */
+export class Ledger {
+  readonly #realms = new Map<string, RealmAccount>();
+  readonly #servers = new Set<string>();
+  readonly #maxRealms: number;
+
+  /** @param maxRealms the most realm labels; all further realms share {@link OVERFLOW} */
+  constructor(maxRealms: number) {
+    this.#maxRealms = maxRealms;
+  }
+
+  /** All realms seen so far. */
+  realms(): IterableIterator<RealmAccount> {
+    return this.#realms.values();
+  }
+
+  /** The account of a realm as published; new ones beyond the cap share one. */
+  realm(realm: string): RealmAccount {
+    let label = labelOf(realm);
+    if (!this.#realms.has(label) && this.#realms.size >= this.#maxRealms) label = OVERFLOW;
+    let account = this.#realms.get(label);
+    if (account === undefined) {
+      account = new RealmAccount(label);
+      this.#realms.set(label, account);
+    }
+    return account;
+  }
+
+  /** The account of a realm on a server. */
+  server(realm: RealmAccount, server: string): ServerAccount {
+    const label = this.#serverLabel(server);
+    let account = realm.servers.get(label);
+    if (account === undefined) {
+      account = new ServerAccount(realm.realm, label);
+      realm.servers.set(label, account);
+    }
+    return account;
+  }
+
+  #serverLabel(server: string): string {
+    const label = labelOf(server);
+    if (this.#servers.has(label)) return label;
+    if (this.#servers.size >= MAX_SERVERS) return OVERFLOW;
+    this.#servers.add(label);
+    return label;
+  }
+}
+
+function zeroReasons(): Record<EndReason, number> {
+  return { deleted: 0, expired: 0, vanished: 0, superseded: 0, shutdown: 0 };
+}

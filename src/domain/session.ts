@@ -1,0 +1,150 @@
+import type { Allocation, Settlement } from './allocation.ts';
+import type { EndReason, RealmAccount } from './ledger.ts';
+import { addTraffic, createTraffic, type MutableTraffic } from './traffic.ts';
+import type { User } from './user.ts';
+
+/** The allocations of one user that overlap in time (design, section 2). */
+export class Session {
+  /** Unique, and sortable by time of start. */
+  readonly id: string;
+  /** What allocations share to be of one session. */
+  readonly group: string;
+  /** As published. */
+  readonly realm: string;
+  readonly account: RealmAccount;
+  readonly user: User;
+  /** The mapped name of the user, in full. */
+  readonly userName: string;
+  /** The raw user name of its first allocation. */
+  readonly username: string;
+  readonly startedAtMs: number;
+  /** The start of its first allocation was seen. */
+  readonly startKnown: boolean;
+  /** When its latest allocation ended, in ms. */
+  endedAtMs = 0;
+  /** Why its latest allocation ended. */
+  endReason: EndReason = 'deleted';
+
+  /** Its place in `user.sessions`. */
+  slot = 0;
+  /** Allocations that live or linger, in no order. */
+  readonly open: Allocation[] = [];
+  liveAllocations = 0;
+  /** How many there were in all. */
+  allocationCount = 0;
+
+  /** Sums of the allocations that are settled. */
+  readonly client: MutableTraffic = createTraffic();
+  readonly peer: MutableTraffic = createTraffic();
+  missedBytes = 0;
+  complete = true;
+  reportsPeer = false;
+
+  /** Each distinct value in order of appearance. */
+  readonly servers: string[] = [];
+  readonly transports: string[] = [];
+  readonly tlsVersions: string[] = [];
+  readonly clients: string[] = [];
+
+  constructor(init: SessionInit) {
+    this.id = init.id;
+    this.group = init.group;
+    this.realm = init.realm;
+    this.account = init.account;
+    this.user = init.user;
+    this.userName = init.userName;
+    this.username = init.username;
+    this.startedAtMs = init.nowMs;
+    this.startKnown = init.startKnown;
+  }
+
+  /** Counts an allocation that has just begun. */
+  join(allocation: Allocation): void {
+    allocation.slot = this.open.push(allocation) - 1;
+    this.liveAllocations += 1;
+    this.allocationCount += 1;
+  }
+
+  /** Notes how an allocation is connected; addresses come without port. */
+  note(connection: { server: string; transport: string; tls: string; client: string }): void {
+    noteOnce(this.servers, connection.server);
+    noteOnce(this.transports, connection.transport);
+    noteOnce(this.tlsVersions, connection.tls);
+    noteOnce(this.clients, connection.client);
+  }
+
+  /** An allocation has ended and lingers from now on. */
+  end(allocation: Allocation): void {
+    this.liveAllocations -= 1;
+    if (allocation.endReason !== undefined && allocation.endedAtMs >= this.endedAtMs) {
+      this.endedAtMs = allocation.endedAtMs;
+      this.endReason = allocation.endReason;
+    }
+  }
+
+  /** Takes over the sums of an allocation that will hear no more. */
+  settle(allocation: Allocation, settlement: Settlement): void {
+    removeAt(this.open, allocation.slot);
+    addTraffic(this.client, settlement.client);
+    addTraffic(this.peer, settlement.peer);
+    this.missedBytes +=
+      settlement.missedClient.receivedBytes +
+      settlement.missedClient.sentBytes +
+      settlement.missedPeer.receivedBytes +
+      settlement.missedPeer.sentBytes;
+    if (!settlement.complete) this.complete = false;
+    if (allocation.reportsPeer) this.reportsPeer = true;
+  }
+
+  /**
+   * Whether the relay was needed: peer-side bytes flowed, or client-side ones where this coturn
+   * reports no peer side (before 4.5.1.2). Call it when all allocations are settled.
+   */
+  get relayed(): boolean {
+    const { receivedBytes, sentBytes } = this.reportsPeer ? this.peer : this.client;
+    return receivedBytes + sentBytes > 0;
+  }
+
+  /** Client-side bytes so far, of settled and open allocations together. */
+  clientBytes(): { received: number; sent: number } {
+    let received = this.client.receivedBytes;
+    let sent = this.client.sentBytes;
+    for (const { client } of this.open) {
+      received += client.receivedBytes;
+      sent += client.sentBytes;
+    }
+    return { received, sent };
+  }
+}
+
+/** What a session starts with. */
+export interface SessionInit {
+  readonly id: string;
+  readonly group: string;
+  readonly realm: string;
+  readonly account: RealmAccount;
+  readonly user: User;
+  readonly userName: string;
+  readonly username: string;
+  readonly startKnown: boolean;
+  readonly nowMs: number;
+}
+
+/**
+ * Takes the element at `slot` out of an unordered list in constant time: thousands may share one
+ * static user name, and so one session.
+ */
+export function removeAt<T extends { slot: number }>(list: T[], slot: number): void {
+  const last = list.pop();
+  if (last === undefined || last.slot === slot) return;
+  list[slot] = last;
+  last.slot = slot;
+}
+
+/** The most distinct values of one kind that a session keeps: a roaming client has no limit. */
+const MAX_NOTED = 32;
+
+function noteOnce(values: string[], value: string): void {
+  if (value === '' || values.includes(value) || values.length >= MAX_NOTED) return;
+  values.push(value);
+}

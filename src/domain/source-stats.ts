@@ -1,0 +1,38 @@
+import { EVENT_KINDS, type EventKind, REJECT_REASONS, type RejectReason } from './event.ts';
+
+/**
+ * What is counted about one source of messages over the life of the process.
+ * Plain numbers that only grow; `metrics/` reads them at a scrape.
+ */
+export class SourceStats {
+  /** The `source` label. */
+  readonly name: string;
+  /**
+   * What names the server of an allocation: the `local=` address of its status messages, or the
+   * connection the messages came by.
+   */
+  readonly serverFrom: 'status' | 'connection';
+  /** Messages understood, by kind. */
+  readonly events: Record<EventKind, number> = zeroes(EVENT_KINDS);
+  /** Messages that could not be read, by reason. */
+  readonly rejected: Record<RejectReason, number> = zeroes(REJECT_REASONS);
+  /** Bytes that no delta reported and a total repaired, client and peer side together. */
+  missedBytes = 0;
+  /** Keys taken over by another server while they were live (design, rule 6). */
+  collisions = 0;
+  /** Connections lost. */
+  disconnects = 0;
+  /** Reads of the status keys that came to their end. */
+  resyncs = 0;
+  /** When the newest message arrived, in ms; 0 before the first. */
+  lastEventMs = 0;
+
+  constructor(name: string, serverFrom: 'status' | 'connection') {
+    this.name = name;
+    this.serverFrom = serverFrom;
+  }
+}
+
+function zeroes<K extends string>(keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
+}

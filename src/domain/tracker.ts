@@ -1,0 +1,191 @@
+import { AllocationTable, type AllocationTableOptions } from './allocation-table.ts';
+import { addDelta, countEvent, EventRules, reject } from './event-rules.ts';
+import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
+import { Origin } from './origin.ts';
+import { type Parked, ParkedTraffic } from './parked-traffic.ts';
+import { parseStatus, readTraffic } from './payload.ts';
+import type { Session } from './session.ts';
+import type { SourceStats } from './source-stats.ts';
+import { parseStatsKey } from './stats-key.ts';
+import { addTraffic, createTraffic, type MutableTraffic } from './traffic.ts';
+import { Users } from './user.ts';
+
+/** What a {@link Tracker} works with. */
+export interface TrackerOptions extends AllocationTableOptions {
+  /** The most users with series of their own. */
+  readonly maxUsers: number;
+  /** The most realms with series of their own. */
+  readonly maxRealms: number;
+}
+
+/** coturn before 4.6.2 publishes this every 5 s on each connection. */
+const KEEPALIVE_KEY = '__XXX__';
+const TRAFFIC_TAIL = '/traffic';
+const PEER_TAIL = '/traffic/peer';
+const LAST_OF_TRAFFIC = 'c'.charCodeAt(0);
+const LAST_OF_PEER = 'r'.charCodeAt(0);
+
+/**
+ * All that lives: takes messages, keeps allocations and sessions, and gives out the sessions that
+ * have finished. Pure: the time comes with every call, in ms on any scale that never runs back.
+ */
+export class Tracker {
+  readonly ledger: Ledger;
+  readonly users: Users;
+  readonly #table: AllocationTable;
+  readonly #parked: ParkedTraffic;
+  readonly #rules: EventRules;
+  readonly #origins = new Map<SourceStats, Map<string, Origin>>();
+  #originCount = 0;
+  /** The numbers of the delta that is being read; kept to make no object for each. */
+  readonly #delta: MutableTraffic = createTraffic();
+
+  constructor(options: TrackerOptions) {
+    this.ledger = new Ledger(options.maxRealms);
+    this.users = new Users(options.maxUsers);
+    this.#table = new AllocationTable(options, this.ledger, this.users);
+    this.#parked = new ParkedTraffic((parked) => this.#countUnallocated(parked));
+    this.#rules = new EventRules(this.#table, this.#parked);
+  }
+
+  /**
+   * The key space of one coturn server or of one Redis; the same pair gives the same origin again.
+   * Servers beyond {@link MAX_SERVERS} of one source share one.
+   *
+   * @param server the `server` label, unless status messages tell a better one
+   */
+  openOrigin(stats: SourceStats, server: string): Origin {
+    const origins = this.#origins.get(stats) ?? new Map<string, Origin>();
+    this.#origins.set(stats, origins);
+    const name = origins.has(server) || origins.size < MAX_SERVERS ? server : OVERFLOW;
+    const known = origins.get(name);
+    if (known !== undefined) return known;
+    const origin = new Origin(this.#originCount, stats, name);
+    this.#originCount += 1;
+    origins.set(name, origin);
+    return origin;
+  }
+
+  /** Takes one message, the name of its channel and its text. Never throws. */
+  receive(origin: Origin, key: string, payload: string, nowMs: number): void {
+    if (this.receiveDelta(origin, key, payload, nowMs)) return;
+    if (key === KEEPALIVE_KEY) return countEvent(origin, 'other', nowMs);
+    const parsed = parseStatsKey(key);
+    if (!parsed.ok) return reject(origin, parsed.reason);
+    if (parsed.topic !== 'status') return this.#rules.applyTraffic(origin, parsed, payload, nowMs);
+    const status = parseStatus(payload);
+    if (!status.ok) return reject(origin, status.reason);
+    countEvent(origin, status.status.kind, nowMs);
+    this.#rules.applyStatus(origin, parsed, status.status, nowMs);
+  }
+
+  /**
+   * The hot path of {@link receive}: a traffic delta of an allocation that is known. One look-up, no
+   * objects. Keeps no reference to its arguments, so they may be slices of a larger text.
+   *
+   * @returns false when it was anything else, and nothing has happened
+   */
+  receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
+    const last = key.charCodeAt(key.length - 1);
+    const isPeer = last === LAST_OF_PEER;
+    if (!(isPeer || last === LAST_OF_TRAFFIC)) return false;
+    const tail = isPeer ? PEER_TAIL : TRAFFIC_TAIL;
+    if (!key.endsWith(tail)) return false;
+    const allocation = origin.allocations.get(key.slice(0, key.length - tail.length));
+    if (allocation === undefined) return false;
+    const delta = this.#delta;
+    const refusal = readTraffic(payload, delta);
+    if (refusal !== undefined) {
+      reject(origin, refusal);
+    } else {
+      countEvent(origin, isPeer ? 'traffic_peer' : 'traffic', nowMs);
+      addDelta(allocation, isPeer ? 'peer' : 'client', delta);
+      this.#table.touch(allocation, nowMs);
+    }
+    return true;
+  }
+
+  /**
+   * Takes a status key that a scan found, with its value: adopts the allocation unless it is known.
+   * Not an event of coturn, so it counts as none.
+   */
+  adopt(origin: Origin, key: string, payload: string, nowMs: number): void {
+    const parsed = parseStatsKey(key);
+    if (!parsed.ok) return reject(origin, parsed.reason);
+    if (parsed.topic !== 'status' || origin.allocations.has(parsed.allocationKey)) return;
+    const status = parseStatus(payload);
+    if (!status.ok) return reject(origin, status.reason);
+    if (status.status.kind === 'deleted') return;
+    this.#rules.adopt(origin, parsed, nowMs, status.status);
+  }
+
+  /** Messages of this origin may have been lost: what lives now needs totals to be complete. */
+  noteGap(origin: Origin): void {
+    origin.gaps += 1;
+  }
+
+  /** A coturn of this origin has started anew: all that lives is suspect until heard of (rule 7). */
+  suspectAll(origin: Origin, _nowMs: number): void {
+    for (const allocation of origin.allocations.values()) this.#table.suspect(allocation);
+  }
+
+  /** Status keys of what lives in this origin. */
+  *statusKeys(origin: Origin): IterableIterator<string> {
+    for (const { key, endReason, suspect } of origin.allocations.values()) {
+      if (endReason === undefined && !suspect) yield `${key}/status`;
+    }
+  }
+
+  /**
+   * Lets time pass: ends what has expired, settles what has lingered, gives up parked traffic.
+   *
+   * @param limit the most allocations to look at
+   * @returns whether more are due
+   */
+  expire(nowMs: number, limit: number = Number.POSITIVE_INFINITY): boolean {
+    this.#parked.expire(nowMs);
+    return this.#table.expire(nowMs, limit);
+  }
+
+  /** Takes out at most `limit` finished sessions. Each wants {@link release} when it is recorded. */
+  takeFinished(limit: number = Number.POSITIVE_INFINITY): Session[] {
+    return this.#table.takeFinished(limit);
+  }
+
+  /** A finished session is recorded: the series of its user may disappear. */
+  release(session: Session): void {
+    this.users.leave(session);
+  }
+
+  /** The process stops: everything ends, what lives by reason `shutdown`. */
+  shutdown(nowMs: number): void {
+    this.#parked.releaseAll();
+    for (const origins of this.#origins.values()) {
+      for (const origin of origins.values()) {
+        for (const allocation of [...origin.allocations.values()]) {
+          this.#table.end(allocation, 'shutdown', { endedAtMs: nowMs, nowMs });
+          this.#table.settle(allocation);
+        }
+      }
+    }
+  }
+
+  /** Live and lingering allocations of all origins; for `/drain` and for tests. */
+  get allocationCount(): number {
+    let count = 0;
+    for (const origins of this.#origins.values()) {
+      for (const origin of origins.values()) count += origin.allocations.size;
+    }
+    return count;
+  }
+
+  /** How many keys have traffic and no proof. */
+  get parkedCount(): number {
+    return this.#parked.size;
+  }
+
+  #countUnallocated({ origin, realm, traffic }: Parked): void {
+    const account = this.ledger.server(this.ledger.realm(realm), origin.server);
+    addTraffic(account.unallocated, traffic);
+  }
+}

@@ -1,0 +1,90 @@
+import { labelOf } from './label.ts';
+import { removeAt, type Session } from './session.ts';
+
+/** Which label the name of a user becomes: `--user.label`. */
+export type UserLabel = 'userid' | 'raw' | 'none';
+
+/** The label under which users beyond the cap are summed. */
+export const OVERFLOW_USER = '~other';
+
+/**
+ * A user with sessions that have not finished. Lives as long as they do, so that its series
+ * disappear with the last of them.
+ */
+export class User {
+  /** Its key in {@link Users}. */
+  readonly key: string;
+  readonly realm: string;
+  /** The `user` label; {@link OVERFLOW_USER} beyond the cap. */
+  readonly label: string;
+  /** In no order. */
+  readonly sessions: Session[] = [];
+
+  constructor(key: string, realm: string, label: string) {
+    this.key = key;
+    this.realm = realm;
+    this.label = label;
+  }
+}
+
+/** Who is on the relay now, with a cap on those who get series of their own. */
+export class Users {
+  readonly #users = new Map<string, User>();
+  readonly #overflowing = new Map<string, User>();
+  readonly #maxSeries: number;
+
+  /** @param maxSeries the most users with series of their own; 0 for none at all */
+  constructor(maxSeries: number) {
+    this.#maxSeries = maxSeries;
+  }
+
+  /** The true number of users with sessions that have not finished. */
+  get count(): number {
+    return this.#users.size + this.#overflowing.size;
+  }
+
+  /** Users with series of their own. */
+  withSeries(): IterableIterator<User> {
+    return this.#users.values();
+  }
+
+  /** Users beyond the cap. */
+  beyondCap(): IterableIterator<User> {
+    return this.#overflowing.values();
+  }
+
+  /**
+   * The entry of a user, which is made where there is none.
+   *
+   * @param realm the realm's label, within its cap
+   * @param name the mapped name of the user, not cut
+   */
+  open(realm: string, name: string): User {
+    const label = labelOf(name);
+    const key = userKey(realm, label);
+    const known = this.#users.get(key) ?? this.#overflowing.get(key);
+    if (known !== undefined) return known;
+    const fits = this.#users.size < this.#maxSeries && label !== OVERFLOW_USER;
+    const user = new User(key, realm, fits ? label : OVERFLOW_USER);
+    (fits ? this.#users : this.#overflowing).set(key, user);
+    return user;
+  }
+
+  /** Counts a session that has just begun. */
+  join(session: Session): void {
+    session.slot = session.user.sessions.push(session) - 1;
+  }
+
+  /** Forgets a session, and its user with the last one. */
+  leave(session: Session): void {
+    const { user } = session;
+    removeAt(user.sessions, session.slot);
+    if (user.sessions.length > 0) return;
+    if (!this.#users.delete(user.key)) this.#overflowing.delete(user.key);
+  }
+}
+
+function userKey(realm: string, label: string): string {
+  // A realm label has at most 128 units, so its length makes the pair unambiguous.
+  return `${realm.length} ${realm} ${label}`;
+}

@@ -1,0 +1,58 @@
+import type { Origin } from '../domain/origin.ts';
+import type { SourceStats } from '../domain/source-stats.ts';
+
+/** Something that receives coturn's messages and hands them to a {@link MessageSink}. */
+export interface Source {
+  /** What is counted about it; `stats.name` is the `source` label. */
+  readonly stats: SourceStats;
+  /** Whether it can receive now; cheap, read at every scrape. */
+  status(): SourceStatus;
+  /**
+   * Begins to receive. Resolves without waiting for a peer (a server that is away is retried for
+   * ever); rejects only for what retrying cannot mend, such as a listening port that is taken.
+   */
+  start(): Promise<void>;
+  /** Stops receiving and closes what was opened. Safe to call twice, and before `start`. */
+  stop(): Promise<void>;
+}
+
+/** The answer of {@link Source.status}. */
+export interface SourceStatus {
+  /** `redis` subscribes to a Redis, `statsdb` listens as one. */
+  readonly kind: 'redis' | 'statsdb';
+  /** Events can arrive now: subscribed, or at least one coturn is connected (`coturn_up`). */
+  readonly up: boolean;
+  /** Nothing on our side is missing: subscribed, or listening (`/readyz`). */
+  readonly ready: boolean;
+  /** A few words for people, without secrets: `subscribed`, `connection refused`, `3 connections`. */
+  readonly detail: string;
+}
+
+/**
+ * Where a source puts what it receives. `domain/Tracker` is one. Everything is synchronous and
+ * never throws on any input.
+ */
+export interface MessageSink {
+  /**
+   * The key space of one coturn server (embedded statsdb) or of one Redis. The same pair gives the
+   * same origin again.
+   *
+   * @param server the `server` label while no status message names a better one
+   */
+  openOrigin(stats: SourceStats, server: string): Origin;
+  /** Takes one message: the name of its Redis channel and its text. */
+  receive(origin: Origin, key: string, payload: string, nowMs: number): void;
+  /**
+   * The hot path of {@link receive}: a traffic delta of an allocation that is already known.
+   * Keeps no reference to its arguments, so they may be slices of a larger buffer.
+   *
+   * @returns false when it was anything else, and nothing has happened: call `receive`
+   */
+  receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean;
+  /** A status key found by a scan, with its value: adopts the allocation unless it is known. */
+  adopt(origin: Origin, key: string, payload: string, nowMs: number): void;
+  /** A coturn of this origin has started anew: what was live is suspect until heard of (rule 7). */
+  suspectAll(origin: Origin, nowMs: number): void;
+  /** Status keys (`turn/…/status`) of the live allocations of this origin. */
+  statusKeys(origin: Origin): Iterable<string>;
+}

@@ -1,0 +1,168 @@
+import { describe, expect, it } from 'vitest';
+import { SourceStats } from '../../src/domain/source-stats.ts';
+import { Tracker } from '../../src/domain/tracker.ts';
+import type { Traffic } from '../../src/domain/traffic.ts';
+import {
+  captureNames,
+  type ExpectedState,
+  type ExpectedTraffic,
+  type RecordedMessage,
+  readCapture,
+  readExpected,
+} from '../support/captures.ts';
+
+const LINGER_MS = 5_000;
+const A_DAY_MS = 86_400_000;
+
+describe('replay of recorded servers', () => {
+  it('finds recordings of all four versions and of the field', () => {
+    const versions = new Set(captureNames().map((name) => name.split('/')[0]));
+    expect([...versions].sort()).toEqual(['4.17.1', '4.5.0.8', '4.6.1', 'field-2018']);
+    expect(captureNames().length).toBe(90);
+  });
+
+  it.each(captureNames())('%s gives the exact counters', (name) => {
+    const expected = readExpected(name);
+    const { tracker, stats } = replay(readCapture(name));
+    const open = openAllocations(tracker);
+    tracker.expire(A_DAY_MS);
+    expect(realmsOf(tracker)).toEqual(expectedRealms(expected));
+    expect(stats.missedBytes).toBe(missedBytes(expected));
+    expect(Object.values(stats.rejected).reduce((sum, count) => sum + count, 0)).toBe(
+      expected.rejected,
+    );
+    const { other, ...events } = stats.events;
+    expect(other).toBe(expected.other);
+    expect(nonZero(events)).toEqual(nonZero(expected.events));
+    if (expected.allocations_exact) {
+      expect(allocationsOf(tracker, open)).toEqual({ ...expected.allocations, adopted: undefined });
+    }
+  });
+
+  it.each(captureNames())('%s leaves nothing behind, and a record of every session', (name) => {
+    const expected = readExpected(name);
+    const { tracker } = replay(readCapture(name));
+    tracker.expire(A_DAY_MS);
+    const sessions = tracker.takeFinished();
+    for (const session of sessions) tracker.release(session);
+    expect(tracker.allocationCount).toBe(0);
+    expect(tracker.parkedCount).toBe(0);
+    expect(tracker.users.count).toBe(0);
+    expect([...new Set(sessions.map((session) => session.username))].sort()).toEqual(
+      [...expected.users].sort(),
+    );
+    const created = sessions.reduce((sum, session) => sum + session.allocationCount, 0);
+    if (expected.allocations_exact) expect(created).toBe(expected.allocations.created);
+    for (const account of tracker.ledger.realms()) {
+      expect(account.liveSessions).toBe(0);
+      for (const { live } of account.servers.values()) {
+        for (const count of live.values()) expect(count).toBe(0);
+      }
+    }
+  });
+});
+
+function replay(messages: readonly RecordedMessage[]): { tracker: Tracker; stats: SourceStats } {
+  const stats = new SourceStats('replay', 'status');
+  let sessions = 0;
+  const tracker = new Tracker({
+    groupBy: 'user',
+    lingerMs: LINGER_MS,
+    userName: (username) => username,
+    newSessionId: () => String((sessions += 1)),
+    maxUsers: 1000,
+    maxRealms: 1000,
+  });
+  const origin = tracker.openOrigin(stats, 'replay');
+  for (const { t, channel, message } of messages) {
+    tracker.expire(t);
+    tracker.receive(origin, channel, message, t);
+  }
+  return { tracker, stats };
+}
+
+function wire(traffic: Traffic): ExpectedTraffic {
+  return {
+    received_packets: traffic.receivedPackets,
+    received_bytes: traffic.receivedBytes,
+    sent_packets: traffic.sentPackets,
+    sent_bytes: traffic.sentBytes,
+  };
+}
+
+function add(left: ExpectedTraffic, right: ExpectedTraffic): ExpectedTraffic {
+  return {
+    received_packets: left.received_packets + right.received_packets,
+    received_bytes: left.received_bytes + right.received_bytes,
+    sent_packets: left.sent_packets + right.sent_packets,
+    sent_bytes: left.sent_bytes + right.sent_bytes,
+  };
+}
+
+const ZERO: ExpectedTraffic = {
+  received_packets: 0,
+  received_bytes: 0,
+  sent_packets: 0,
+  sent_bytes: 0,
+};
+
+function isSilent(sides: Record<string, ExpectedTraffic>): boolean {
+  return Object.values(sides).every((side) => Object.values(side).every((value) => value === 0));
+}
+
+function realmsOf(tracker: Tracker): Record<string, Record<string, ExpectedTraffic>> {
+  const realms: Record<string, Record<string, ExpectedTraffic>> = {};
+  for (const account of tracker.ledger.realms()) {
+    const sides = { client: ZERO, peer: ZERO, unallocated: ZERO };
+    for (const server of account.servers.values()) {
+      sides.client = add(sides.client, wire(server.client));
+      sides.peer = add(sides.peer, wire(server.peer));
+      sides.unallocated = add(sides.unallocated, wire(server.unallocated));
+    }
+    if (!isSilent(sides)) realms[account.realm] = sides;
+  }
+  return realms;
+}
+
+function expectedRealms(expected: ExpectedState): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(expected.realms)
+      .filter(([, sides]) => !isSilent(sides))
+      .map(([realm, { client, peer, unallocated }]) => [realm, { client, peer, unallocated }]),
+  );
+}
+
+function missedBytes(expected: ExpectedState): number {
+  return Object.values(expected.realms).reduce(
+    (sum, { missed }) => sum + missed.received_bytes + missed.sent_bytes,
+    0,
+  );
+}
+
+function nonZero(counts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+}
+
+function openAllocations(tracker: Tracker): number {
+  let open = 0;
+  for (const account of tracker.ledger.realms()) {
+    for (const { live } of account.servers.values()) {
+      for (const count of live.values()) open += count;
+    }
+  }
+  return open;
+}
+
+function allocationsOf(tracker: Tracker, open: number): Record<string, number | undefined> {
+  let created = 0;
+  let superseded = 0;
+  let deleted = 0;
+  for (const account of tracker.ledger.realms()) {
+    for (const server of account.servers.values()) {
+      for (const entry of server.created) created += entry.count;
+      superseded += server.closed.superseded;
+      deleted += server.closed.deleted;
+    }
+  }
+  return { created, adopted: undefined, deleted, superseded, still_open: open };
+}

@@ -1,0 +1,65 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const FOLDER = join(import.meta.dirname, '..', 'fixtures', 'captures');
+
+/** One message of a recording, as a subscriber saw it. */
+export interface RecordedMessage {
+  /** Since the start of the recording, in ms. */
+  readonly t: number;
+  readonly channel: string;
+  readonly message: string;
+}
+
+/** Packets and bytes, as the recordings' answers name them. */
+export interface ExpectedTraffic {
+  readonly received_packets: number;
+  readonly received_bytes: number;
+  readonly sent_packets: number;
+  readonly sent_bytes: number;
+}
+
+/** What an exact exporter holds after a recording; its README tells how it is reckoned. */
+export interface ExpectedState {
+  readonly realms: Record<
+    string,
+    Record<'client' | 'peer' | 'unallocated' | 'missed', ExpectedTraffic>
+  >;
+  readonly allocations: {
+    readonly created: number;
+    readonly adopted: number;
+    readonly deleted: number;
+    readonly superseded: number;
+    readonly still_open: number;
+  };
+  readonly allocations_exact: boolean;
+  readonly events: Record<string, number>;
+  readonly other: number;
+  readonly rejected: number;
+  readonly users: readonly string[];
+}
+
+/** Names of all recordings: `4.6.1/udp-basic`. */
+export function captureNames(): string[] {
+  const versions = readdirSync(FOLDER, { withFileTypes: true }).filter((entry) =>
+    entry.isDirectory(),
+  );
+  return versions.flatMap(({ name: version }) =>
+    readdirSync(join(FOLDER, version))
+      .filter((file) => file.endsWith('.jsonl'))
+      .map((file) => `${version}/${file.slice(0, -'.jsonl'.length)}`),
+  );
+}
+
+/** The messages of a recording, in order. */
+export function readCapture(name: string): RecordedMessage[] {
+  return readFileSync(join(FOLDER, `${name}.jsonl`), 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line));
+}
+
+/** The answers to a recording. */
+export function readExpected(name: string): ExpectedState {
+  return JSON.parse(readFileSync(join(FOLDER, `${name}.expected.json`), 'utf8'));
+}
