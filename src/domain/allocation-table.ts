@@ -1,12 +1,14 @@
 import { Allocation } from './allocation.ts';
 import { addressOf } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
+import { detach } from './detach.ts';
 import type { Connection } from './event.ts';
 import type { EndReason, Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import { Session } from './session.ts';
-import type { StatsKey } from './stats-key.ts';
-import { addTraffic, type Traffic } from './traffic.ts';
+import { KEY_TAIL_LENGTH, type StatsKey } from './stats-key.ts';
+import type { Traffic } from './traffic.ts';
+import { addTrafficAt, CLIENT, PEER, TrafficRows } from './traffic-rows.ts';
 import type { Users } from './user.ts';
 
 /** Which allocations of a user are one session: `--session.group-by`. */
@@ -19,8 +21,8 @@ export interface AllocationTableOptions {
   readonly lingerMs: number;
   /** The name of the user behind a username. */
   readonly userName: (username: string) => string;
-  /** A new session id: unique, and sortable by time. */
-  readonly newSessionId: (nowMs: number) => string;
+  /** A new session id: unique, and sortable by the time at which its session began. */
+  readonly newSessionId: (startedAtMs: number) => string;
 }
 
 /** What is known of an allocation when it is created. */
@@ -40,8 +42,9 @@ export class AllocationTable {
   readonly #options: AllocationTableOptions;
   readonly #ledger: Ledger;
   readonly #users: Users;
+  readonly #rows = new TrafficRows();
   readonly #deadlines = new Deadlines<Allocation>();
-  /** Sessions with live allocations, by group. */
+  /** Sessions with live allocations by group, where the user does not tell the session. */
   readonly #sessions = new Map<string, Session>();
   #finished: Session[] = [];
 
@@ -53,14 +56,16 @@ export class AllocationTable {
 
   /** Begins an allocation; its key must be free. */
   create(proof: Proof): Allocation {
-    const { origin, key, connection, startKnown, contested, nowMs } = proof;
-    const session = this.#sessionFor(proof);
+    const { origin, connection, startKnown, contested, nowMs } = proof;
+    const key = ownKey(proof.key);
+    const session = this.#sessionFor({ ...proof, key });
     const realm = session.account;
     const allocation = new Allocation({
       key: key.allocationKey,
       origin,
       session,
       account: this.#ledger.server(realm, serverOf(origin, connection)),
+      row: this.#rows.take(),
       startKnown,
       contested,
       nowMs,
@@ -71,7 +76,7 @@ export class AllocationTable {
     allocation.account.changeLive(allocation.transport, 1);
     session.join(allocation);
     noteConnection(allocation, connection);
-    origin.allocations.set(allocation.key, allocation);
+    origin.allocations.add(allocation);
     this.#deadlines.add(allocation, allocation.expiresAtMs);
     return allocation;
   }
@@ -126,7 +131,7 @@ export class AllocationTable {
     if (!allocation.suspect) allocation.account.changeLive(allocation.transport, -1);
     const { session } = allocation;
     session.end(allocation);
-    if (session.liveAllocations === 0) this.#sessions.delete(session.group);
+    if (session.liveAllocations === 0) this.#detach(session);
     this.#deadlines.remove(allocation);
     this.#deadlines.add(allocation, when.nowMs + this.#options.lingerMs);
   }
@@ -135,14 +140,13 @@ export class AllocationTable {
   settle(allocation: Allocation): void {
     const { origin, session, account } = allocation;
     this.#deadlines.remove(allocation);
-    if (origin.allocations.get(allocation.key) === allocation) {
-      origin.allocations.delete(allocation.key);
-    }
+    origin.allocations.delete(allocation);
     const settlement = allocation.settle();
-    addTraffic(account.client, settlement.missedClient);
-    addTraffic(account.peer, settlement.missedPeer);
+    addTrafficAt(account.sums, CLIENT, settlement.missedClient);
+    addTrafficAt(account.sums, PEER, settlement.missedPeer);
     origin.stats.missedBytes += bytesOf(settlement.missedClient) + bytesOf(settlement.missedPeer);
     session.settle(allocation, settlement);
+    this.#rows.give(allocation.row);
     if (session.open.length === 0) this.#finish(session);
   }
 
@@ -181,26 +185,39 @@ export class AllocationTable {
 
   #sessionFor(proof: Proof): Session {
     const { key, startKnown, nowMs } = proof;
-    const name = this.#options.userName(key.username);
-    const group = this.#groupOf(proof, name);
-    const known = this.#sessions.get(group);
-    if (known !== undefined) return known;
+    const userName = this.#options.userName(key.username);
     const account = this.#ledger.realm(key.realm);
+    const user = this.#users.open(account.realm, userName);
+    // The user's entry goes by its label, which may stand for several long names or realms.
+    const isOwnGroup =
+      this.#options.groupBy === 'user' && user.name === userName && account.realm === key.realm;
+    const group = isOwnGroup ? '' : this.#groupOf(proof, userName);
+    const known = isOwnGroup ? user.current : this.#sessions.get(group);
+    if (known !== undefined) return known;
+    const { username } = key;
+    // Where they are the same, the realm's own text serves all its sessions.
+    const realm = account.realm === key.realm ? account.realm : detach(key.realm);
     const session = new Session({
-      id: this.#options.newSessionId(nowMs),
       group,
-      realm: key.realm,
+      realm,
       account,
-      user: this.#users.open(account.realm, name),
-      userName: name,
-      username: key.username,
+      user,
+      userName,
+      username,
       startKnown,
       nowMs,
     });
     this.#users.join(session);
     account.liveSessions += 1;
-    this.#sessions.set(group, session);
+    if (isOwnGroup) user.current = session;
+    else this.#sessions.set(group, session);
     return session;
+  }
+
+  /** Later allocations of its user or group begin a session of their own. */
+  #detach(session: Session): void {
+    if (session.group === '') session.user.current = undefined;
+    else this.#sessions.delete(session.group);
   }
 
   #groupOf({ origin, key, connection }: Proof, name: string): string {
@@ -218,11 +235,20 @@ export class AllocationTable {
 
   #finish(session: Session): void {
     const { account, endReason } = session;
+    session.id = this.#options.newSessionId(session.startedAtMs);
     account.liveSessions -= 1;
     const finished = session.relayed ? account.finishedRelayed : account.finishedUnrelayed;
     finished[endReason] += 1;
     this.#finished.push(session);
   }
+}
+
+/** The key as texts of its own: what came in may be a part of a large buffer. */
+function ownKey(key: StatsKey): StatsKey {
+  const allocationKey = detach(key.allocationKey);
+  const userEnd = allocationKey.length - KEY_TAIL_LENGTH;
+  const username = allocationKey.slice(userEnd - key.username.length, userEnd);
+  return { ...key, allocationKey, username };
 }
 
 function serverOf(origin: Origin, connection: Connection | undefined): string {
@@ -234,7 +260,7 @@ function noteConnection(
   { session, account, transport, tls }: Allocation,
   connection: Connection | undefined,
 ): void {
-  const client = connection === undefined ? '' : addressOf(connection.remote);
+  const client = connection === undefined ? '' : detach(addressOf(connection.remote));
   session.note({ server: account.server, transport, tls, client });
 }
 

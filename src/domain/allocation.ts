@@ -4,16 +4,16 @@ import type { EndReason, ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import type { Session } from './session.ts';
 import {
-  addTraffic,
-  createTraffic,
   isZero,
-  type MutableTraffic,
   missingOfPeerTotal,
   missingOfTotal,
   missingTraffic,
+  NOTHING,
+  sumTraffic,
   type Traffic,
   unwrapPeerTotal,
 } from './traffic.ts';
+import { CLIENT, LAST_EVENT, PEER, type TrafficRow, trafficAt } from './traffic-rows.ts';
 
 /** The lifetime of an allocation whose status was never seen, in ms (RFC 8656 §3.2: 10 minutes). */
 export const DEFAULT_LIFETIME_MS = 600_000;
@@ -43,8 +43,7 @@ export class Allocation implements Waiting {
   local = '';
 
   readonly startedAtMs: number;
-  lastEventMs: number;
-  lifetimeMs = DEFAULT_LIFETIME_MS;
+  lifetimeMs: number = DEFAULT_LIFETIME_MS;
   /** Set once: it lives while this is undefined, and lingers after. */
   endReason: EndReason | undefined = undefined;
   endedAtMs = 0;
@@ -61,9 +60,8 @@ export class Allocation implements Waiting {
   reportsPeer = false;
   readonly #gapsAtStart: number;
 
-  /** Sum of the reports. */
-  readonly client: MutableTraffic = createTraffic();
-  readonly peer: MutableTraffic = createTraffic();
+  /** Sums of its reports and the time of its last event; given back once it is settled. */
+  readonly row: TrafficRow;
   clientTotal: Traffic | undefined = undefined;
   /** Modulo 2^32. */
   peerTotal: Traffic | undefined = undefined;
@@ -76,8 +74,28 @@ export class Allocation implements Waiting {
     this.startKnown = init.startKnown;
     this.contested = init.contested;
     this.startedAtMs = init.nowMs;
+    this.row = init.row;
     this.lastEventMs = init.nowMs;
     this.#gapsAtStart = init.origin.gaps;
+  }
+
+  /** When it was last heard of, in ms. */
+  get lastEventMs(): number {
+    return this.row.page[this.row.offset + LAST_EVENT] ?? 0;
+  }
+
+  set lastEventMs(nowMs: number) {
+    this.row.page[this.row.offset + LAST_EVENT] = nowMs;
+  }
+
+  /** Sum of its client-side reports. */
+  get client(): Traffic {
+    return trafficAt(this.row.page, this.row.offset + CLIENT);
+  }
+
+  /** Sum of its peer-side reports. */
+  get peer(): Traffic {
+    return trafficAt(this.row.page, this.row.offset + PEER);
   }
 
   /** When it expires unless something is heard of it, in ms. */
@@ -91,7 +109,7 @@ export class Allocation implements Waiting {
     if (connection === undefined) return;
     this.transport = connection.transport;
     this.tls = connection.tls;
-    this.local = connection.local;
+    this.local = this.account.endpoint(connection.local);
     this.expectsPeer = true;
   }
 
@@ -121,14 +139,14 @@ export class Allocation implements Waiting {
   #recordedClient(missed: Traffic): Traffic {
     const { client, clientTotal } = this;
     const adopted = !(this.startKnown || this.contested);
-    if (!adopted || clientTotal === undefined) return sum(client, missed);
-    return sum(client, missingTraffic(client, clientTotal, missingOfTotal));
+    if (!adopted || clientTotal === undefined) return sumTraffic(client, missed);
+    return sumTraffic(client, missingTraffic(client, clientTotal, missingOfTotal));
   }
 
   #recordedPeer(missed: Traffic, twin: Traffic): Traffic {
     const { peer, peerTotal } = this;
     const adopted = !(this.startKnown || this.contested);
-    if (!adopted || peerTotal === undefined) return sum(peer, missed);
+    if (!adopted || peerTotal === undefined) return sumTraffic(peer, missed);
     // What a client sends is what its peers get, and the other way round.
     return {
       receivedPackets: unwrapPeerTotal(
@@ -167,6 +185,7 @@ export interface AllocationInit {
   readonly origin: Origin;
   readonly session: Session;
   readonly account: ServerAccount;
+  readonly row: TrafficRow;
   readonly startKnown: boolean;
   readonly contested: boolean;
   readonly nowMs: number;
@@ -182,13 +201,4 @@ export interface Settlement {
   readonly peer: Traffic;
   /** Every byte is accounted for by totals or by an unbroken series of reports. */
   readonly complete: boolean;
-}
-
-const NOTHING: Traffic = createTraffic();
-
-function sum(left: Traffic, right: Traffic): Traffic {
-  const result = createTraffic();
-  addTraffic(result, left);
-  addTraffic(result, right);
-  return result;
 }

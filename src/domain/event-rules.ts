@@ -5,7 +5,8 @@ import type { Origin } from './origin.ts';
 import type { ParkedTraffic } from './parked-traffic.ts';
 import { readTraffic } from './payload.ts';
 import type { StatsKey } from './stats-key.ts';
-import { addTraffic, createTraffic, isZero, type Traffic } from './traffic.ts';
+import { isZero, type Traffic } from './traffic.ts';
+import { addTrafficAt, CLIENT, PEER, TRAFFIC_LENGTH, trafficAt } from './traffic-rows.ts';
 
 /** A status that says that an allocation lives. */
 export type AliveStatus = Exclude<AllocationStatus, { kind: 'deleted' }>;
@@ -22,9 +23,10 @@ export class EventRules {
 
   /** Takes a traffic message of a key without an allocation, or a total of any key. */
   applyTraffic(origin: Origin, key: StatsKey, payload: string, nowMs: number): void {
-    const traffic = createTraffic();
-    const refusal = readTraffic(payload, traffic);
+    const numbers = new Float64Array(TRAFFIC_LENGTH);
+    const refusal = readTraffic(payload, numbers);
     if (refusal !== undefined) return reject(origin, refusal);
+    const traffic = trafficAt(numbers, 0);
     switch (key.topic) {
       case 'traffic':
         countEvent(origin, 'traffic', nowMs);
@@ -126,9 +128,10 @@ export class EventRules {
 }
 
 /** Adds a report to an allocation and to the counters. */
-export function addDelta(allocation: Allocation, side: 'client' | 'peer', delta: Traffic): void {
-  addTraffic(allocation[side], delta);
-  addTraffic(allocation.account[side], delta);
+function addDelta(allocation: Allocation, side: 'client' | 'peer', delta: Traffic): void {
+  const at = side === 'peer' ? PEER : CLIENT;
+  addTrafficAt(allocation.row.page, allocation.row.offset + at, delta);
+  addTrafficAt(allocation.account.sums, at, delta);
   if (side === 'peer') allocation.reportsPeer = true;
 }
 

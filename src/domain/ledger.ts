@@ -1,6 +1,8 @@
+import { detach } from './detach.ts';
 import type { IpFamily, TlsVersion, Transport } from './event.ts';
 import { labelOf } from './label.ts';
-import { createTraffic, type MutableTraffic } from './traffic.ts';
+import type { Traffic } from './traffic.ts';
+import { CLIENT, PEER, TRAFFIC_LENGTH, trafficAt, UNALLOCATED } from './traffic-rows.ts';
 
 /** How an allocation ended; the `reason` label (design, rule 5). */
 export const END_REASONS = ['deleted', 'expired', 'vanished', 'superseded', 'shutdown'] as const;
@@ -27,18 +29,39 @@ export interface CreatedCount {
 export class ServerAccount {
   readonly realm: string;
   readonly server: string;
-  readonly client: MutableTraffic = createTraffic();
-  readonly peer: MutableTraffic = createTraffic();
-  readonly unallocated: MutableTraffic = createTraffic();
+  /** Client side, peer side and unallocated, each in the order of `Traffic`. */
+  readonly sums: Float64Array = new Float64Array(3 * TRAFFIC_LENGTH);
   readonly created: CreatedCount[] = [];
   readonly closed: Record<EndReason, number> = zeroReasons();
   refreshes = 0;
   /** Live allocations by transport, of every transport that was ever seen here. */
-  readonly live = new Map<Transport, number>();
+  readonly live: Map<Transport, number> = new Map();
+  #endpoint = '';
 
   constructor(realm: string, server: string) {
     this.realm = realm;
     this.server = server;
+  }
+
+  /** Between clients and coturn, of allocations. */
+  get client(): Traffic {
+    return trafficAt(this.sums, CLIENT);
+  }
+
+  /** Between peers and coturn, of allocations. */
+  get peer(): Traffic {
+    return trafficAt(this.sums, PEER);
+  }
+
+  /** Of clients that never held an allocation. */
+  get unallocated(): Traffic {
+    return trafficAt(this.sums, UNALLOCATED);
+  }
+
+  /** One text for all allocations of an endpoint (`address:port`) of the server. */
+  endpoint(text: string): string {
+    if (this.#endpoint !== text) this.#endpoint = detach(text);
+    return this.#endpoint;
   }
 
   /** Moves the number of live allocations of `transport` by one. */
@@ -65,7 +88,7 @@ export class RealmAccount {
   readonly finishedRelayed: Record<EndReason, number> = zeroReasons();
   /** Finished sessions that relayed nothing, by reason. */
   readonly finishedUnrelayed: Record<EndReason, number> = zeroReasons();
-  readonly servers = new Map<string, ServerAccount>();
+  readonly servers: Map<string, ServerAccount> = new Map();
 
   constructor(realm: string) {
     this.realm = realm;
@@ -86,6 +109,17 @@ export class Ledger {
   /** All realms seen so far. */
   realms(): IterableIterator<RealmAccount> {
     return this.#realms.values();
+  }
+
+  /** How many allocations live now. */
+  countLive(): number {
+    let count = 0;
+    for (const realm of this.#realms.values()) {
+      for (const { live } of realm.servers.values()) {
+        for (const ofTransport of live.values()) count += ofTransport;
+      }
+    }
+    return count;
   }
 
   /** The account of a realm as published; new ones beyond the cap share one. */

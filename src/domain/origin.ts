@@ -1,4 +1,5 @@
 import type { Allocation } from './allocation.ts';
+import { AllocationIndex } from './allocation-index.ts';
 import type { SourceStats } from './source-stats.ts';
 
 /**
@@ -12,7 +13,7 @@ export class Origin {
   /** The `server` label, unless status messages tell a better one (`stats.serverFrom`). */
   readonly server: string;
   /** What lives or lingers here, by the key without its topic. */
-  readonly allocations = new Map<string, Allocation>();
+  readonly allocations: AllocationIndex<Allocation> = new AllocationIndex();
   /** How often messages may have been lost; an allocation compares it with the number at its start. */
   gaps = 0;
 

@@ -1,12 +1,12 @@
 import type { Origin } from './origin.ts';
 import type { StatsKey } from './stats-key.ts';
-import { addTraffic, createTraffic, type MutableTraffic, type Traffic } from './traffic.ts';
+import { NOTHING, sumTraffic, type Traffic } from './traffic.ts';
 
 /** Traffic of a key that has not shown proof of an allocation. */
 export interface Parked {
   readonly origin: Origin;
   readonly realm: string;
-  readonly traffic: MutableTraffic;
+  traffic: Traffic;
   readonly sinceMs: number;
 }
 
@@ -48,10 +48,10 @@ export class ParkedTraffic {
     let parked = this.#parked.get(key);
     if (parked === undefined) {
       if (this.#parked.size >= MAX_PARKED) this.#releaseOldest();
-      parked = { origin, realm: where.key.realm, traffic: createTraffic(), sinceMs: nowMs };
+      parked = { origin, realm: where.key.realm, traffic: NOTHING, sinceMs: nowMs };
       this.#parked.set(key, parked);
     }
-    addTraffic(parked.traffic, traffic);
+    parked.traffic = sumTraffic(parked.traffic, traffic);
   }
 
   /** Takes out what waits under this key, since proof has come. */

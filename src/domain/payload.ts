@@ -1,6 +1,5 @@
 import { ipFamilyOf, parseTlsVersion, parseTransport } from './connection.ts';
 import type { AllocationStatus, Connection, Rejection, RejectReason } from './event.ts';
-import type { MutableTraffic } from './traffic.ts';
 
 /** A status payload that could be read. */
 export interface ParsedStatus {
@@ -11,34 +10,42 @@ export interface ParsedStatus {
 const ZERO = 48;
 const NINE = 57;
 const LIFETIME = ' lifetime=';
+const NO_CODES = new Uint8Array();
+const LABELS: readonly Uint8Array[] = ['rcvp=', ', rcvb=', ', sentp=', ', sentb='].map(codesOf);
 
 /**
- * Reads the numbers of a traffic payload into `target`; on a refusal `target` is not to be used.
- * Written without objects, slices or regular expressions, since every delta passes here.
+ * Reads the four numbers of a traffic payload into `target`, in the order of `Traffic`; after a
+ * refusal `target` is not to be used. Every delta passes here, so it makes no objects or slices, and
+ * looks at characters one by one: `startsWith` costs more than the rest together.
  *
  *     rcvp=2048, rcvb=354304, sentp=2048, sentb=356352
  *
  * @returns why it cannot be read, or undefined when it could
  */
-export function readTraffic(payload: string, target: MutableTraffic): RejectReason | undefined {
-  const length = payload.length;
-  if (!payload.startsWith('rcvp=')) return 'malformed_traffic';
-  let end = digitsEnd(payload, 5);
-  target.receivedPackets = numberBetween(payload, 5, end);
-  if (!payload.startsWith(', rcvb=', end)) return 'malformed_traffic';
-  let start = end + 7;
-  end = digitsEnd(payload, start);
-  target.receivedBytes = numberBetween(payload, start, end);
-  if (!payload.startsWith(', sentp=', end)) return 'malformed_traffic';
-  start = end + 8;
-  end = digitsEnd(payload, start);
-  target.sentPackets = numberBetween(payload, start, end);
-  if (!payload.startsWith(', sentb=', end)) return 'malformed_traffic';
-  start = end + 8;
-  end = digitsEnd(payload, start);
-  target.sentBytes = numberBetween(payload, start, end);
-  if (end !== length) return 'malformed_traffic';
-  return refusal(target);
+export function readTraffic(payload: string, target: Float64Array): RejectReason | undefined {
+  const { length } = payload;
+  let at = 0;
+  let isInRange = true;
+  for (let field = 0; field < 4; field += 1) {
+    const label = LABELS[field] ?? NO_CODES;
+    for (let index = 0; index < label.length; index += 1, at += 1) {
+      // Past the end this is NaN, which equals nothing.
+      if (payload.charCodeAt(at) !== label[index]) return 'malformed_traffic';
+    }
+    const start = at;
+    let value = 0;
+    for (; at < length; at += 1) {
+      const code = payload.charCodeAt(at);
+      if (code < ZERO || code > NINE) break;
+      // Beyond 2^53 this is inexact, but stays beyond it, which is refused.
+      value = value * 10 + (code - ZERO);
+    }
+    if (at === start) return 'malformed_traffic';
+    if (value > Number.MAX_SAFE_INTEGER) isInRange = false;
+    target[field] = value;
+  }
+  if (at !== length) return 'malformed_traffic';
+  return isInRange ? undefined : 'number_out_of_range';
 }
 
 /**
@@ -107,16 +114,6 @@ function numberBetween(text: string, start: number, end: number): number {
   return value;
 }
 
-function refusal(traffic: MutableTraffic): RejectReason | undefined {
-  const { receivedPackets, receivedBytes, sentPackets, sentBytes } = traffic;
-  if (receivedPackets < 0 || receivedBytes < 0 || sentPackets < 0 || sentBytes < 0) {
-    return 'malformed_traffic';
-  }
-  const greatest = Number.MAX_SAFE_INTEGER;
-  const inRange =
-    receivedPackets <= greatest &&
-    receivedBytes <= greatest &&
-    sentPackets <= greatest &&
-    sentBytes <= greatest;
-  return inRange ? undefined : 'number_out_of_range';
+function codesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

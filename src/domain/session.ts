@@ -1,13 +1,14 @@
 import type { Allocation, Settlement } from './allocation.ts';
 import type { EndReason, RealmAccount } from './ledger.ts';
-import { addTraffic, createTraffic, type MutableTraffic } from './traffic.ts';
+import { NOTHING, sumTraffic, type Traffic } from './traffic.ts';
+import { CLIENT } from './traffic-rows.ts';
 import type { User } from './user.ts';
 
 /** The allocations of one user that overlap in time (design, section 2). */
 export class Session {
-  /** Unique, and sortable by time of start. */
-  readonly id: string;
-  /** What allocations share to be of one session. */
+  /** Unique, and sortable by time of start; given once it has finished. */
+  id = '';
+  /** What allocations share to be of one session; empty when the user tells it. */
   readonly group: string;
   /** As published. */
   readonly realm: string;
@@ -28,26 +29,25 @@ export class Session {
   /** Its place in `user.sessions`. */
   slot = 0;
   /** Allocations that live or linger, in no order. */
-  readonly open: Allocation[] = [];
+  open: Allocation[] = NONE;
   liveAllocations = 0;
   /** How many there were in all. */
   allocationCount = 0;
 
   /** Sums of the allocations that are settled. */
-  readonly client: MutableTraffic = createTraffic();
-  readonly peer: MutableTraffic = createTraffic();
+  client: Traffic = NOTHING;
+  peer: Traffic = NOTHING;
   missedBytes = 0;
   complete = true;
   reportsPeer = false;
 
-  /** Each distinct value in order of appearance. */
-  readonly servers: string[] = [];
-  readonly transports: string[] = [];
-  readonly tlsVersions: string[] = [];
-  readonly clients: string[] = [];
+  /** Each distinct value in order of appearance, joined by `,`. */
+  servers = '';
+  transports = '';
+  tlsVersions = '';
+  clients = '';
 
   constructor(init: SessionInit) {
-    this.id = init.id;
     this.group = init.group;
     this.realm = init.realm;
     this.account = init.account;
@@ -60,17 +60,23 @@ export class Session {
 
   /** Counts an allocation that has just begun. */
   join(allocation: Allocation): void {
-    allocation.slot = this.open.push(allocation) - 1;
+    if (this.open.length === 0) {
+      // Pushing to an empty array makes room for 17; most sessions have few allocations.
+      this.open = [allocation];
+      allocation.slot = 0;
+    } else {
+      allocation.slot = this.open.push(allocation) - 1;
+    }
     this.liveAllocations += 1;
     this.allocationCount += 1;
   }
 
   /** Notes how an allocation is connected; addresses come without port. */
   note(connection: { server: string; transport: string; tls: string; client: string }): void {
-    noteOnce(this.servers, connection.server);
-    noteOnce(this.transports, connection.transport);
-    noteOnce(this.tlsVersions, connection.tls);
-    noteOnce(this.clients, connection.client);
+    this.servers = noteOnce(this.servers, connection.server);
+    this.transports = noteOnce(this.transports, connection.transport);
+    this.tlsVersions = noteOnce(this.tlsVersions, connection.tls);
+    this.clients = noteOnce(this.clients, connection.client);
   }
 
   /** An allocation has ended and lingers from now on. */
@@ -85,8 +91,8 @@ export class Session {
   /** Takes over the sums of an allocation that will hear no more. */
   settle(allocation: Allocation, settlement: Settlement): void {
     removeAt(this.open, allocation.slot);
-    addTraffic(this.client, settlement.client);
-    addTraffic(this.peer, settlement.peer);
+    this.client = sumTraffic(this.client, settlement.client);
+    this.peer = sumTraffic(this.peer, settlement.peer);
     this.missedBytes +=
       settlement.missedClient.receivedBytes +
       settlement.missedClient.sentBytes +
@@ -109,9 +115,9 @@ export class Session {
   clientBytes(): { received: number; sent: number } {
     let received = this.client.receivedBytes;
     let sent = this.client.sentBytes;
-    for (const { client } of this.open) {
-      received += client.receivedBytes;
-      sent += client.sentBytes;
+    for (const { row } of this.open) {
+      received += row.page[row.offset + CLIENT + 1] ?? 0;
+      sent += row.page[row.offset + CLIENT + 3] ?? 0;
     }
     return { received, sent };
   }
@@ -119,7 +125,6 @@ export class Session {
 
 /** What a session starts with. */
 export interface SessionInit {
-  readonly id: string;
   readonly group: string;
   readonly realm: string;
   readonly account: RealmAccount;
@@ -143,8 +148,11 @@ export function removeAt<T extends { slot: number }>(list: T[], slot: number): v
 
 /** The most distinct values of one kind that a session keeps: a roaming client has no limit. */
 const MAX_NOTED = 32;
+const NONE: Allocation[] = [];
 
-function noteOnce(values: string[], value: string): void {
-  if (value === '' || values.includes(value) || values.length >= MAX_NOTED) return;
-  values.push(value);
+function noteOnce(values: string, value: string): string {
+  if (value === '' || value === values) return values;
+  if (values === '') return value;
+  const known = values.split(',');
+  return known.includes(value) || known.length >= MAX_NOTED ? values : `${values},${value}`;
 }

@@ -1,5 +1,5 @@
 import { AllocationTable, type AllocationTableOptions } from './allocation-table.ts';
-import { addDelta, countEvent, EventRules, reject } from './event-rules.ts';
+import { countEvent, EventRules, reject } from './event-rules.ts';
 import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
@@ -7,7 +7,14 @@ import { parseStatus, readTraffic } from './payload.ts';
 import type { Session } from './session.ts';
 import type { SourceStats } from './source-stats.ts';
 import { parseStatsKey } from './stats-key.ts';
-import { addTraffic, createTraffic, type MutableTraffic } from './traffic.ts';
+import {
+  addTrafficAt,
+  CLIENT,
+  LAST_EVENT,
+  PEER,
+  TRAFFIC_LENGTH,
+  UNALLOCATED,
+} from './traffic-rows.ts';
 import { Users } from './user.ts';
 
 /** What a {@link Tracker} works with. */
@@ -22,8 +29,6 @@ export interface TrackerOptions extends AllocationTableOptions {
 const KEEPALIVE_KEY = '__XXX__';
 const TRAFFIC_TAIL = '/traffic';
 const PEER_TAIL = '/traffic/peer';
-const LAST_OF_TRAFFIC = 'c'.charCodeAt(0);
-const LAST_OF_PEER = 'r'.charCodeAt(0);
 
 /**
  * All that lives: takes messages, keeps allocations and sessions, and gives out the sessions that
@@ -38,7 +43,7 @@ export class Tracker {
   readonly #origins = new Map<SourceStats, Map<string, Origin>>();
   #originCount = 0;
   /** The numbers of the delta that is being read; kept to make no object for each. */
-  readonly #delta: MutableTraffic = createTraffic();
+  readonly #delta = new Float64Array(TRAFFIC_LENGTH);
 
   constructor(options: TrackerOptions) {
     this.ledger = new Ledger(options.maxRealms);
@@ -86,22 +91,30 @@ export class Tracker {
    * @returns false when it was anything else, and nothing has happened
    */
   receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
-    const last = key.charCodeAt(key.length - 1);
-    const isPeer = last === LAST_OF_PEER;
-    if (!(isPeer || last === LAST_OF_TRAFFIC)) return false;
-    const tail = isPeer ? PEER_TAIL : TRAFFIC_TAIL;
-    if (!key.endsWith(tail)) return false;
-    const allocation = origin.allocations.get(key.slice(0, key.length - tail.length));
+    const side = sideOf(key);
+    if (side < 0) return false;
+    const tail = side === PEER ? PEER_TAIL.length : TRAFFIC_TAIL.length;
+    const allocation = origin.allocations.get(key.slice(0, key.length - tail));
     if (allocation === undefined) return false;
     const delta = this.#delta;
     const refusal = readTraffic(payload, delta);
     if (refusal !== undefined) {
       reject(origin, refusal);
-    } else {
-      countEvent(origin, isPeer ? 'traffic_peer' : 'traffic', nowMs);
-      addDelta(allocation, isPeer ? 'peer' : 'client', delta);
-      this.#table.touch(allocation, nowMs);
+      return true;
     }
+    const { row, account } = allocation;
+    addNumbers(row.page, row.offset + side, delta);
+    addNumbers(account.sums, side, delta);
+    const { stats } = origin;
+    if (side === PEER) {
+      allocation.reportsPeer = true;
+      stats.events.traffic_peer += 1;
+    } else {
+      stats.events.traffic += 1;
+    }
+    stats.lastEventMs = nowMs;
+    row.page[row.offset + LAST_EVENT] = nowMs;
+    if (allocation.suspect) this.#table.touch(allocation, nowMs);
     return true;
   }
 
@@ -186,6 +199,27 @@ export class Tracker {
 
   #countUnallocated({ origin, realm, traffic }: Parked): void {
     const account = this.ledger.server(this.ledger.realm(realm), origin.server);
-    addTraffic(account.unallocated, traffic);
+    addTrafficAt(account.sums, UNALLOCATED, traffic);
+  }
+}
+
+/** The side that a delta's key tells, as an offset of a row; -1 for every other key. */
+function sideOf(key: string): number {
+  if (hasTail(key, TRAFFIC_TAIL)) return CLIENT;
+  return hasTail(key, PEER_TAIL) ? PEER : -1;
+}
+
+/** As `endsWith`, at a third of its price; most keys that differ do so in the last character. */
+function hasTail(key: string, tail: string): boolean {
+  const start = key.length - tail.length;
+  for (let at = tail.length - 1; at >= 0; at -= 1) {
+    if (key.charCodeAt(start + at) !== tail.charCodeAt(at)) return false;
+  }
+  return true;
+}
+
+function addNumbers(sums: Float64Array, offset: number, delta: Float64Array): void {
+  for (let field = 0; field < TRAFFIC_LENGTH; field += 1) {
+    sums[offset + field] = (sums[offset + field] ?? 0) + (delta[field] ?? 0);
   }
 }

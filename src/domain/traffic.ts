@@ -6,6 +6,12 @@ export interface Traffic {
   readonly sentBytes: number;
 }
 
+/**
+ * coturn keeps a session's peer traffic in 32-bit counters, so its peer totals wrap here.
+ * Source: coturn 4.5.2 to 4.17.1, ns_turn_session.h, `t_peer_received_bytes` and its siblings.
+ */
+export const PEER_TOTAL_MODULUS: number = 2 ** 32;
+
 /** Where a sum of {@link Traffic} is kept. */
 export interface MutableTraffic {
   receivedPackets: number;
@@ -13,12 +19,6 @@ export interface MutableTraffic {
   sentPackets: number;
   sentBytes: number;
 }
-
-/**
- * coturn keeps a session's peer traffic in 32-bit counters, so its peer totals wrap here.
- * Source: coturn 4.5.2 to 4.17.1, ns_turn_session.h, `t_peer_received_bytes` and its siblings.
- */
-export const PEER_TOTAL_MODULUS = 2 ** 32;
 
 /** A new sum of nothing. */
 export function createTraffic(): MutableTraffic {
@@ -31,6 +31,24 @@ export function addTraffic(sum: MutableTraffic, traffic: Traffic): void {
   sum.receivedBytes += traffic.receivedBytes;
   sum.sentPackets += traffic.sentPackets;
   sum.sentBytes += traffic.sentBytes;
+}
+
+/** No traffic at all. */
+export const NOTHING: Traffic = {
+  receivedPackets: 0,
+  receivedBytes: 0,
+  sentPackets: 0,
+  sentBytes: 0,
+};
+
+/** The traffic of both. */
+export function sumTraffic(left: Traffic, right: Traffic): Traffic {
+  return {
+    receivedPackets: left.receivedPackets + right.receivedPackets,
+    receivedBytes: left.receivedBytes + right.receivedBytes,
+    sentPackets: left.sentPackets + right.sentPackets,
+    sentBytes: left.sentBytes + right.sentBytes,
+  };
 }
 
 /** True when nothing at all moved. */

@@ -15,17 +15,24 @@ export class User {
   /** Its key in {@link Users}. */
   readonly key: string;
   readonly realm: string;
+  /** Its mapped name, cut as labels are. */
+  readonly name: string;
   /** The `user` label; {@link OVERFLOW_USER} beyond the cap. */
   readonly label: string;
   /** In no order. */
-  readonly sessions: Session[] = [];
+  sessions: Session[] = NONE;
+  /** The session with live allocations, where all allocations of a user are one session. */
+  current: Session | undefined = undefined;
 
-  constructor(key: string, realm: string, label: string) {
-    this.key = key;
-    this.realm = realm;
-    this.label = label;
+  constructor(init: { key: string; realm: string; name: string; label: string }) {
+    this.key = init.key;
+    this.realm = init.realm;
+    this.name = init.name;
+    this.label = init.label;
   }
 }
+
+const NONE: Session[] = [];
 
 /** Who is on the relay now, with a cap on those who get series of their own. */
 export class Users {
@@ -65,14 +72,20 @@ export class Users {
     const known = this.#users.get(key) ?? this.#overflowing.get(key);
     if (known !== undefined) return known;
     const fits = this.#users.size < this.#maxSeries && label !== OVERFLOW_USER;
-    const user = new User(key, realm, fits ? label : OVERFLOW_USER);
+    const user = new User({ key, realm, name: label, label: fits ? label : OVERFLOW_USER });
     (fits ? this.#users : this.#overflowing).set(key, user);
     return user;
   }
 
   /** Counts a session that has just begun. */
   join(session: Session): void {
-    session.slot = session.user.sessions.push(session) - 1;
+    const { user } = session;
+    if (user.sessions.length === 0) {
+      user.sessions = [session];
+      session.slot = 0;
+    } else {
+      session.slot = user.sessions.push(session) - 1;
+    }
   }
 
   /** Forgets a session, and its user with the last one. */

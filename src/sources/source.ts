@@ -51,6 +51,8 @@ export interface MessageSink {
   receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean;
   /** A status key found by a scan, with its value: adopts the allocation unless it is known. */
   adopt(origin: Origin, key: string, payload: string, nowMs: number): void;
+  /** Messages of this origin may have been lost (a connection broke). */
+  noteGap(origin: Origin): void;
   /** A coturn of this origin has started anew: what was live is suspect until heard of (rule 7). */
   suspectAll(origin: Origin, nowMs: number): void;
   /** Status keys (`turn/…/status`) of the live allocations of this origin. */

@@ -69,7 +69,10 @@ function replay(messages: readonly RecordedMessage[]): { tracker: Tracker; stats
     groupBy: 'user',
     lingerMs: LINGER_MS,
     userName: (username) => username,
-    newSessionId: () => String((sessions += 1)),
+    newSessionId: () => {
+      sessions += 1;
+      return String(sessions);
+    },
     maxUsers: 1000,
     maxRealms: 1000,
   });

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { type Config, createConfig, type ReadFile, readOptions } from './config.ts';
+import type { Environment } from './environment.ts';
+import { type CommandHelp, renderHelp } from './options.ts';
+
+/** What a command line without a command word asks for. */
+export type CommandLine =
+  | { readonly kind: 'run' | 'check-config'; readonly config: Config }
+  | { readonly kind: 'version' }
+  | { readonly kind: 'help'; readonly text: string };
+
+/** What parsing needs from outside. */
+export interface CommandLineOptions {
+  /** Reads files of secrets and certificates; default: from disk, as UTF-8. */
+  readonly readFile?: ReadFile;
+  /** Listed in the help text; default: none. */
+  readonly commands?: readonly CommandHelp[];
+}
+
+/**
+ * `--redis.url redis://127.0.0.1 --log.level=debug` → what to do. `argv` starts after the name of
+ * the script. `--help` and `--version` are answered whatever else is wrong.
+ *
+ * @throws {ConfigError} with one line for people when anything cannot be used
+ */
+export function parseCommandLine(
+  argv: readonly string[],
+  env: Environment,
+  { readFile = readUtf8, commands = [] }: CommandLineOptions = {},
+): CommandLine {
+  if (argv.includes('--help')) {
+    return { kind: 'help', text: renderHelp(commands) };
+  }
+  if (argv.includes('--version')) {
+    return { kind: 'version' };
+  }
+  const values = readOptions(argv, env);
+  if (values.help) {
+    return { kind: 'help', text: renderHelp(commands) };
+  }
+  if (values.version) {
+    return { kind: 'version' };
+  }
+  const config = createConfig(values, readFile);
+  return { kind: values['check-config'] ? 'check-config' : 'run', config };
+}
+
+function readUtf8(path: string): string {
+  return readFileSync(path, 'utf8');
+}

@@ -1,0 +1,220 @@
+import { type OptionTable, renderMarkdown, renderOptions } from './option-parser.ts';
+import { REDIS_URL, type RedisSourceConfig } from './redis-url.ts';
+import {
+  choice,
+  duration,
+  filePath,
+  formatHostPort,
+  type HostPort,
+  listenAddress,
+  type Parsed,
+  type ValueType,
+  wholeNumber,
+} from './values.ts';
+
+/** What makes one session of allocations: a user, a user at one client address, one allocation. */
+export type SessionGrouping = 'user' | 'client' | 'allocation';
+
+/** How the `user` label is made of a username. */
+export type UserLabel = 'userid' | 'raw' | 'none';
+
+/** Levels of the operational log, as pino names them. */
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+/** How the operational log is written. */
+export type LogFormat = 'json' | 'pretty';
+
+/** The values of {@link OPTIONS}, by flag. Durations are milliseconds. */
+export interface OptionValues {
+  readonly 'redis.url': readonly RedisSourceConfig[];
+  readonly 'redis.password-file': string | undefined;
+  readonly 'redis.tls-ca-file': string | undefined;
+  readonly 'redis.tls-cert-file': string | undefined;
+  readonly 'redis.tls-key-file': string | undefined;
+  readonly 'redis.resync-interval': number;
+  readonly 'statsdb.listen-address': readonly HostPort[];
+  readonly 'statsdb.password-file': string | undefined;
+  readonly 'web.listen-address': HostPort;
+  readonly 'web.telemetry-path': string;
+  readonly 'session.group-by': SessionGrouping;
+  readonly 'session.linger': number;
+  readonly 'user.label': UserLabel;
+  readonly 'user.rest-separator': string;
+  readonly 'user.max-series': number;
+  readonly 'realm.max-series': number;
+  readonly 'records.file': string;
+  readonly 'log.level': LogLevel;
+  readonly 'log.format': LogFormat;
+  readonly 'check-config': boolean;
+  readonly version: boolean;
+  readonly help: boolean;
+}
+
+/** A word after the program's name, for the help text. */
+export interface CommandHelp {
+  readonly name: string;
+  readonly help: string;
+}
+
+/** Where coturn finds the exporter when neither a Redis nor an address is given. */
+export const DEFAULT_STATSDB_ADDRESS: HostPort = { host: '127.0.0.1', port: 6380 };
+
+/** Paths that have their own meaning and so cannot be the telemetry path. */
+const OWN_PATHS = ['/livez', '/readyz', '/healthz', '/drain'];
+
+/** The one definition of every flag, its environment variable, its help and its row in the README. */
+export const OPTIONS: OptionTable<OptionValues> = {
+  'redis.url': {
+    kind: 'list',
+    type: REDIS_URL,
+    help: 'Redis that coturn publishes to: redis:// or rediss://[user[:password]@]host[:port][/db], or redis+sentinel://host:port,host:port/master[/db]. A #name at the end names the source. Characters such as @ : / # % in a password are percent-encoded.',
+  },
+  'redis.password-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'File with the password for every --redis.url that has none.',
+  },
+  'redis.tls-ca-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'PEM file with the authorities that sign the certificates of rediss:// servers.',
+    defaultHelp: 'those of Node.js',
+  },
+  'redis.tls-cert-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'PEM file with the client certificate for rediss:// servers.',
+  },
+  'redis.tls-key-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'PEM file with the key of the client certificate.',
+  },
+  'redis.resync-interval': {
+    kind: 'single',
+    type: duration({ min: 1_000, max: 86_400_000 }),
+    default: '1m',
+    help: 'How often the status keys in Redis are compared with the live allocations.',
+  },
+  'statsdb.listen-address': {
+    kind: 'list',
+    type: listenAddress(),
+    defaultHelp: `${formatHostPort(DEFAULT_STATSDB_ADDRESS)} when no --redis.url is given, else off`,
+    help: "Address to listen on as if it were a Redis, for coturn's redis-statsdb.",
+  },
+  'statsdb.password-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'File with the password that coturn has to send to the embedded statsdb.',
+  },
+  'web.listen-address': {
+    kind: 'single',
+    type: listenAddress(),
+    default: '0.0.0.0:10641',
+    help: 'Address of the HTTP server. Port 0 picks a free one and logs it.',
+  },
+  'web.telemetry-path': {
+    kind: 'single',
+    type: urlPath(),
+    default: '/metrics',
+    help: 'Path of the metrics.',
+  },
+  'session.group-by': {
+    kind: 'single',
+    type: choice(['user', 'client', 'allocation']),
+    default: 'user',
+    help: 'What makes one session: the overlapping allocations of a user, of a user at one client address, or each allocation.',
+  },
+  'session.linger': {
+    kind: 'single',
+    type: duration({ min: 0, max: 3_600_000 }),
+    default: '5s',
+    help: 'How long a closed allocation waits for late messages before its session may finish.',
+  },
+  'user.label': {
+    kind: 'single',
+    type: choice(['userid', 'raw', 'none']),
+    default: 'userid',
+    help: 'User in metrics and records: userid drops the expiry of TURN REST usernames, raw keeps the username, none makes no series of users.',
+  },
+  'user.rest-separator': {
+    kind: 'single',
+    type: separator(),
+    default: ':',
+    help: 'Character between expiry and userid in TURN REST usernames.',
+  },
+  'user.max-series': {
+    kind: 'single',
+    type: wholeNumber({ min: 1, max: 10_000_000 }),
+    default: '10000',
+    help: 'Most users with their own series; the rest is summed as user "~other".',
+  },
+  'realm.max-series': {
+    kind: 'single',
+    type: wholeNumber({ min: 1, max: 1_000_000 }),
+    default: '1000',
+    help: 'Most realms with their own series; the rest is summed as realm "other".',
+  },
+  'records.file': {
+    kind: 'single',
+    type: filePath('the path of a file, or stdout'),
+    default: 'stdout',
+    help: 'File for the records of finished sessions, reopened on SIGHUP; - or stdout for standard output.',
+  },
+  'log.level': {
+    kind: 'single',
+    type: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    default: 'info',
+    help: 'Least level of the log on standard error: trace, debug, info, warn, error, fatal or silent.',
+  },
+  'log.format': {
+    kind: 'single',
+    type: choice(['json', 'pretty']),
+    default: 'json',
+    help: 'Format of the log.',
+  },
+  'check-config': { kind: 'switch', help: 'Check flags, environment and files, then exit.' },
+  version: { kind: 'switch', help: 'Print the version, then exit.' },
+  help: { kind: 'switch', help: 'Print this text, then exit.' },
+};
+
+/** The text of `--help`: 80 columns, ends in a line break. `commands` is empty or lists them all. */
+export function renderHelp(commands: readonly CommandHelp[] = []): string {
+  const width = Math.max(...commands.map(({ name }) => name.length), 0);
+  const lines = commands.map(({ name, help }) => `  ${name.padEnd(width)}  ${help}\n`);
+  const list = lines.length > 0 ? `\nCommands (none: run the exporter):\n${lines.join('')}` : '';
+  return `Usage: coturn-exporter ${lines.length > 0 ? '[command] ' : ''}[flags]
+
+Prometheus exporter and session records for coturn.
+${list}
+Flags, as --flag=value or --flag value. Each has a twin in the environment:
+--redis.url is COTURN_EXPORTER_REDIS_URL. The flag wins. In the environment
+several values are separated by spaces or commas; switches take true or false.
+
+${renderOptions(OPTIONS)}`;
+}
+
+/** The table of flags in the README, as Markdown; ends in a line break. */
+export function renderFlagTable(): string {
+  return renderMarkdown(OPTIONS);
+}
+
+/** `/metrics`, `/turn/metrics`: nothing that a router, a proxy or a client reads in another way. */
+function urlPath(): ValueType<string> {
+  const isPath = (text: string): boolean => /^(?:\/(?!\.{1,2}(?:\/|$))[\w.~-]+)+$/.test(text);
+  return {
+    placeholder: 'PATH',
+    expected: `a path such as /metrics, other than ${OWN_PATHS.join(', ')}`,
+    parse: (text): Parsed<string> =>
+      isPath(text) && !OWN_PATHS.includes(text) ? { ok: true, value: text } : { ok: false },
+  };
+}
+
+/** coturn's `rest-api-separator` is one byte; a digit could not be told from the expiry. */
+function separator(): ValueType<string> {
+  return {
+    placeholder: 'CHARACTER',
+    expected: 'one visible ASCII character that is no digit',
+    parse: (text) => (/^[!-/:-~]$/.test(text) ? { ok: true, value: text } : { ok: false }),
+  };
+}
