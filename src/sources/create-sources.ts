@@ -1,0 +1,62 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import { formatHostPort } from '../config/values.ts';
+import { SourceStats } from '../domain/source-stats.ts';
+import { createRedisTelemetry } from '../telemetry/redis-telemetry.ts';
+import { RedisSource } from './redis-source.ts';
+import type { MessageSink, Source } from './source.ts';
+import { createStatsdbSource, type StatsdbSource } from './statsdb-source.ts';
+
+/** What sources need besides their configuration. */
+export interface SourcesContext {
+  readonly sink: MessageSink;
+  readonly nowMs: () => number;
+  readonly log: Logger;
+}
+
+/** All sources of a process; none has started. */
+export interface Sources {
+  readonly all: readonly Source[];
+  /** Those that listen, in the order of `--statsdb.listen-address`. */
+  readonly statsdb: readonly StatsdbSource[];
+}
+
+/** The sources that the configuration asks for, each with a name of its own. */
+export function createSources(config: Config, context: SourcesContext): Sources {
+  const { sink, nowMs, log } = context;
+  const redis = config.redis.sources.map((source) => {
+    const stats = new SourceStats(source.name, 'status');
+    const telemetry = createRedisTelemetry(log, stats);
+    return new RedisSource({
+      config: source,
+      tls: config.redis.tls,
+      sink,
+      stats,
+      nowMs,
+      telemetry,
+    });
+  });
+  const names = new Set(config.redis.sources.map(({ name }) => name));
+  const { listen, password } = config.statsdb;
+  const statsdb = listen.map((address) => {
+    const wanted = listen.length === 1 ? 'statsdb' : `statsdb:${formatHostPort(address)}`;
+    const stats = new SourceStats(freeName(wanted, names), 'connection');
+    return createStatsdbSource({
+      listen: address,
+      ...(password === undefined ? {} : { password }),
+      sink,
+      stats,
+      nowMs,
+      log,
+    });
+  });
+  return { all: [...redis, ...statsdb], statsdb };
+}
+
+/** A user may have given a Redis the name that we would give. */
+function freeName(wanted: string, taken: Set<string>): string {
+  let name = wanted;
+  for (let number = 2; taken.has(name); number += 1) name = `${wanted}-${number}`;
+  taken.add(name);
+  return name;
+}

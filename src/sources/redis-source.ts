@@ -1,0 +1,165 @@
+import { Redis } from 'ioredis';
+import type { RedisTlsConfig } from '../config/config.ts';
+import type { RedisSourceConfig } from '../config/redis-url.ts';
+import type { Origin } from '../domain/origin.ts';
+import type { SourceStats } from '../domain/source-stats.ts';
+import type { RedisTelemetry } from '../telemetry/redis-telemetry.ts';
+import { redisOptions } from './redis-options.ts';
+import type { MessageSink, Source, SourceStatus } from './source.ts';
+import { scanStatusKeys } from './status-key-scan.ts';
+
+/** Both shapes of coturn's keys: with and without a realm. Its keepalives are not asked for. */
+const PATTERNS = ['turn/realm/*', 'turn/user/*'];
+
+/** A subscriber hears nothing from an idle coturn, so only an answer to PING shows a live Redis. */
+const PING_INTERVAL_MS = 10_000;
+
+/** What a Redis source works with. */
+export interface RedisSourceOptions {
+  readonly config: RedisSourceConfig;
+  readonly tls?: RedisTlsConfig | undefined;
+  readonly sink: MessageSink;
+  readonly stats: SourceStats;
+  readonly nowMs: () => number;
+  readonly telemetry: RedisTelemetry;
+}
+
+/**
+ * Subscribes to the Redis that coturn publishes to, and reads its status keys after each
+ * subscription to learn of allocations that began before. Connects again for ever.
+ */
+export class RedisSource implements Source {
+  readonly stats: SourceStats;
+  readonly #options: RedisSourceOptions;
+  readonly #origin: Origin;
+  #subscriber: Redis | undefined;
+  #isSubscribed = false;
+  #lostAtMs = 0;
+  #reason = 'not connected yet';
+  #pingTimer: NodeJS.Timeout | undefined;
+  #scan: Redis | undefined;
+
+  constructor(options: RedisSourceOptions) {
+    this.stats = options.stats;
+    this.#options = options;
+    this.#origin = options.sink.openOrigin(options.stats, options.stats.name);
+  }
+
+  status(): SourceStatus {
+    return {
+      kind: 'redis',
+      up: this.#isSubscribed,
+      ready: this.#isSubscribed,
+      detail: this.#isSubscribed ? 'subscribed' : this.#reason,
+    };
+  }
+
+  async start(): Promise<void> {
+    if (this.#subscriber !== undefined) return;
+    const { config, tls, sink, nowMs } = this.#options;
+    const subscriber = new Redis(redisOptions(config, tls));
+    this.#subscriber = subscriber;
+    subscriber.on('pmessage', (_pattern: string, key: string, payload: string) => {
+      sink.receive(this.#origin, key, payload, nowMs());
+    });
+    subscriber.on('ready', () => void this.#subscribe(subscriber));
+    subscriber.on('error', (error: Error) => this.#fail(error.message));
+    subscriber.on('close', () => this.#lose());
+    // The first attempt may fail like any later one; `error` has told why.
+    subscriber.connect().catch(() => undefined);
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#pingTimer);
+    const subscriber = this.#subscriber;
+    this.#subscriber = undefined;
+    this.#isSubscribed = false;
+    this.#reason = 'stopped';
+    subscriber?.removeAllListeners('close');
+    subscriber?.disconnect();
+    this.#scan?.disconnect();
+  }
+
+  async #subscribe(subscriber: Redis): Promise<void> {
+    try {
+      await subscriber.psubscribe(...PATTERNS);
+    } catch (error) {
+      this.#fail(messageOf(error));
+      // Nothing comes over this connection: another attempt may find the ACL mended.
+      subscriber.disconnect(true);
+      return;
+    }
+    if (this.#subscriber !== subscriber) return;
+    this.#isSubscribed = true;
+    this.#reason = '';
+    const { nowMs, sink, telemetry } = this.#options;
+    const gapMs = this.#lostAtMs === 0 ? 0 : nowMs() - this.#lostAtMs;
+    if (gapMs > 0) sink.noteGap(this.#origin);
+    telemetry.subscribed(gapMs);
+    this.#watch(subscriber);
+    await this.#readStatusKeys();
+  }
+
+  /** Cuts a connection whose Redis does not answer: a stalled one looks like a silent one. */
+  #watch(subscriber: Redis): void {
+    clearInterval(this.#pingTimer);
+    let isAnswered = true;
+    this.#pingTimer = setInterval(() => {
+      if (!isAnswered) {
+        this.#reason = 'no answer to PING';
+        subscriber.disconnect(true);
+        return;
+      }
+      isAnswered = false;
+      subscriber.ping().then(
+        () => {
+          isAnswered = true;
+        },
+        () => undefined,
+      );
+    }, PING_INTERVAL_MS);
+    this.#pingTimer.unref();
+  }
+
+  #fail(why: string): void {
+    this.#reason = why === '' ? 'connection failed' : why;
+    if (!this.#isSubscribed) this.#options.telemetry.connectionFailed(this.#reason);
+  }
+
+  #lose(): void {
+    clearInterval(this.#pingTimer);
+    if (!this.#isSubscribed) return;
+    this.#isSubscribed = false;
+    this.#lostAtMs = this.#options.nowMs();
+    if (this.#reason === '') this.#reason = 'connection closed';
+    this.#options.telemetry.disconnected(this.#reason);
+  }
+
+  /** Adopts what lives already. On a connection of its own, since a subscriber can ask nothing. */
+  async #readStatusKeys(): Promise<void> {
+    const { config, tls, sink, nowMs, telemetry } = this.#options;
+    this.#scan?.disconnect();
+    const redis = new Redis({ ...redisOptions(config, tls), retryStrategy: () => null });
+    this.#scan = redis;
+    // Every failure also rejects the call that waits; without a listener ioredis prints it.
+    redis.on('error', () => undefined);
+    const startedMs = nowMs();
+    let count = 0;
+    try {
+      await redis.connect();
+      for await (const entries of scanStatusKeys(redis)) {
+        count += entries.length;
+        for (const { key, value } of entries) sink.adopt(this.#origin, key, value, nowMs());
+      }
+      telemetry.scanned(count, nowMs() - startedMs);
+    } catch (error) {
+      if (this.#subscriber !== undefined) telemetry.scanFailed(messageOf(error));
+    } finally {
+      redis.disconnect();
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,37 @@
+/** What one connection may ask a decoder to hold. All byte counts are of the wire, before decoding. */
+export interface CommandLimits {
+  /** Elements of one command, its name included. */
+  readonly maxArguments: number;
+  /** Bytes of one argument. */
+  readonly maxArgumentBytes: number;
+  /** Bytes of one unfinished command, framing included: all that is ever buffered. */
+  readonly maxCommandBytes: number;
+}
+
+/**
+ * For peers that may publish. coturn sends 2 or 3 arguments below 1,600 bytes, but up to 4.6.1 it
+ * splits `DEL <key>` at the spaces of a key of up to 509 bytes, which can make 510 arguments. 64 KiB
+ * leaves room for any proxy or tool in between; a command is a key and a payload of that size and
+ * their framing. 1,000 connections that all stop in mid command hold at most 130 MB.
+ */
+export const COMMAND_LIMITS: CommandLimits = {
+  maxArguments: 1_024,
+  maxArgumentBytes: 64 * 1_024,
+  maxCommandBytes: 129 * 1_024,
+};
+
+/**
+ * For peers that have not sent the password yet: Redis 7.0, networking.c, processMultibulkBuffer()
+ * allows them 10 arguments of 16 KiB. A password needs no more, and 1,000 strangers hold 17 MB.
+ */
+export const UNAUTHENTICATED_LIMITS: CommandLimits = {
+  maxArguments: 10,
+  maxArgumentBytes: 16 * 1_024,
+  maxCommandBytes: 17 * 1_024,
+};
+
+/** Bytes of one inline command: people and health checks type `PING`, nobody types a kilobyte. */
+export const MAX_INLINE_BYTES = 1_024;
+
+/** Digits of an announced length or count; 9,999,999 is beyond every limit above. */
+export const MAX_LENGTH_DIGITS = 7;

@@ -1,0 +1,83 @@
+import { integerReply } from './reply.ts';
+
+/** Where replies go; a socket is one. */
+export interface ReplyOutput {
+  /** Sends text as UTF-8. */
+  write(text: string): unknown;
+  /** Bytes written that the peer's kernel has not taken. */
+  readonly writableLength: number;
+}
+
+/**
+ * Bytes of replies that may wait for a peer before it counts as one that does not read. A coturn
+ * that reconnected never reads again (4.6.1 and 4.17.1; its read event is made without EV_PERSIST),
+ * and a reader is never this far behind: the kernel's own buffers of some 100 kB come first.
+ */
+export const MAX_UNREAD_BYTES: number = 64 * 1_024;
+
+/** Characters of replies that are collected before they are written in the middle of a chunk. */
+const MAX_BATCH_LENGTH = 64 * 1_024;
+
+const ONE = integerReply(1);
+
+/**
+ * The replies of one connection, in order, one write for each chunk of commands. Once a peer has
+ * let {@link MAX_UNREAD_BYTES} wait, replies are dropped for good and counted.
+ */
+export class ReplyBatch {
+  readonly #output: ReplyOutput;
+  #text = '';
+  /** Replies collected, and how many `:1` still follow `#text`: those are made up at once. */
+  #replies = 0;
+  #ones = 0;
+  #isMuted = false;
+  #dropped = 0;
+
+  constructor(output: ReplyOutput) {
+    this.#output = output;
+  }
+
+  /** Whether replies are no longer sent on this connection. */
+  get isMuted(): boolean {
+    return this.#isMuted;
+  }
+
+  /** Replies dropped since the last call of this. */
+  takeDropped(): number {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
+  }
+
+  /** Adds `:1`, the reply to nearly every command. */
+  addOne(): void {
+    this.#ones++;
+  }
+
+  /** Adds an encoded reply. */
+  add(reply: string): void {
+    this.#takeOnes();
+    this.#text += reply;
+    this.#replies++;
+    if (this.#text.length > MAX_BATCH_LENGTH) this.flush();
+  }
+
+  /** Sends what was collected. */
+  flush(): void {
+    this.#takeOnes();
+    if (this.#replies === 0) return;
+    this.#isMuted ||= this.#output.writableLength > MAX_UNREAD_BYTES;
+    if (this.#isMuted) this.#dropped += this.#replies;
+    else this.#output.write(this.#text);
+    this.#text = '';
+    this.#replies = 0;
+  }
+
+  #takeOnes(): void {
+    if (this.#ones === 0) return;
+    // A muted peer's replies are not worth building.
+    if (!this.#isMuted) this.#text += ONE.repeat(this.#ones);
+    this.#replies += this.#ones;
+    this.#ones = 0;
+  }
+}

@@ -1,0 +1,62 @@
+import { Origin } from '../../../src/domain/origin.ts';
+import type { SourceStats } from '../../../src/domain/source-stats.ts';
+import type { MessageSink } from '../../../src/sources/source.ts';
+
+/** A sink that writes down what it is told, in order. */
+export class FakeSink implements MessageSink {
+  /** `server key payload` of each message, and `server suspect`. */
+  readonly calls: string[] = [];
+  /** What `statusKeys` gives, by server. */
+  readonly keys = new Map<string, string[]>();
+  readonly times = new Set<number>();
+  /** Takes traffic as deltas. */
+  deltas = false;
+  deltaCount = 0;
+  messageCount = 0;
+  /** Off for streams too long to write down. */
+  isRecording = true;
+  readonly #origins = new Map<string, Origin>();
+
+  openOrigin(stats: SourceStats, server: string): Origin {
+    let origin = this.#origins.get(server);
+    origin ??= new Origin(this.#origins.size, stats, server);
+    this.#origins.set(server, origin);
+    return origin;
+  }
+
+  /** Servers an origin was opened for. */
+  get servers(): string[] {
+    return [...this.#origins.keys()];
+  }
+
+  origin(server: string): Origin | undefined {
+    return this.#origins.get(server);
+  }
+
+  receive(origin: Origin, key: string, payload: string, nowMs: number): void {
+    this.messageCount++;
+    this.times.add(nowMs);
+    if (this.isRecording) this.calls.push(`${origin.server} ${key} ${payload}`);
+  }
+
+  receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
+    if (!this.deltas || !payload.startsWith('rcvp=')) return false;
+    this.deltaCount++;
+    this.receive(origin, key, payload, nowMs);
+    return true;
+  }
+
+  adopt(): void {}
+
+  noteGap(origin: Origin): void {
+    this.calls.push(`${origin.server} gap`);
+  }
+
+  suspectAll(origin: Origin): void {
+    this.calls.push(`${origin.server} suspect`);
+  }
+
+  statusKeys(origin: Origin): Iterable<string> {
+    return this.keys.get(origin.server) ?? [];
+  }
+}

@@ -1,0 +1,44 @@
+import type { CommandHandler } from '../../../../src/sources/resp/decoder.ts';
+import { Decoder } from '../../../../src/sources/resp/decoder.ts';
+import { COMMAND_LIMITS } from '../../../../src/sources/resp/limits.ts';
+
+/** A handler that collects commands, and checks that both ways a PUBLISH comes say the same. */
+export class Collector implements CommandHandler {
+  readonly commands: string[][] = [];
+  #shared: string[] = [];
+
+  publishShared(key: string, payload: string): boolean {
+    this.#shared = [key, payload];
+    return false;
+  }
+
+  publish(key: string, payload: string): void {
+    // Invalid UTF-8 apart, which both decode alike, slices and copies are equal.
+    if (this.#shared[0] !== key || this.#shared[1] !== payload) throw new Error('they differ');
+    this.commands.push(['publish', key, payload]);
+  }
+
+  command(args: readonly string[]): void {
+    this.commands.push([...args]);
+  }
+}
+
+/** What a new decoder makes of these chunks: its commands and its error. */
+export function decode(...chunks: Buffer[]): { commands: string[][]; error: string | undefined } {
+  const collector = new Collector();
+  const decoder = new Decoder(collector, COMMAND_LIMITS);
+  let error: string | undefined;
+  for (const chunk of chunks) error = decoder.push(Buffer.from(chunk));
+  return { commands: collector.commands, error };
+}
+
+/** One chunk for each byte. */
+export function byteByByte(bytes: Buffer): Buffer[] {
+  return Array.from(bytes, (byte) => Buffer.of(byte));
+}
+
+/** A command as an array of bulk strings. */
+export function encode(...args: string[]): Buffer {
+  const parts = args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`);
+  return Buffer.from(`*${args.length}\r\n${parts.join('')}`);
+}
