@@ -1,0 +1,126 @@
+import { renderFlagTable } from '../src/config/options.ts';
+import type { SessionRecord } from '../src/domain/session-record.ts';
+import { Tracker } from '../src/domain/tracker.ts';
+import { registerMetrics } from '../src/metrics/register-metrics.ts';
+import { createRegistry } from '../src/metrics/registry.ts';
+import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
+import { RecordStats } from '../src/records/record-stats.ts';
+
+/** Marks in README.md between which {@link README_TABLES} put their text. */
+export const README_TABLES: Readonly<Record<string, () => string>> = {
+  flags: renderFlagTable,
+  metrics: renderMetricTable,
+  records: renderRecordTable,
+};
+
+/** What the type of a registered metric does not tell of it. */
+interface RegisteredMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly labelNames?: readonly string[];
+  readonly constructor: { readonly name: string };
+}
+
+/** README.md with every table made anew. */
+export function fillTables(readme: string): string {
+  let text = readme;
+  for (const [name, render] of Object.entries(README_TABLES)) {
+    const begin = `<!-- begin ${name} -->\n`;
+    const end = `<!-- end ${name} -->`;
+    const start = text.indexOf(begin);
+    const stop = text.indexOf(end);
+    if (start < 0 || stop < start)
+      throw new Error(`Cannot find the marks of "${name}" in README.md`);
+    text = `${text.slice(0, start + begin.length)}${render().trim()}\n${text.slice(stop)}`;
+  }
+  return text;
+}
+
+function renderMetricTable(): string {
+  const rows = registeredMetrics().map((metric) => {
+    const type = metric.constructor.name.toLowerCase();
+    return `| \`${metric.name}\` | ${type} | ${shownLabels(metric.labelNames ?? [])} | ${metric.help} |`;
+  });
+  const users = USER_FAMILIES.map(
+    ({ name, help }) => `| \`${name}\` | gauge | realm, user | ${help} |`,
+  );
+  return ['| metric | type | labels | meaning |', '|---|---|---|---|', ...rows, ...users].join(
+    '\n',
+  );
+}
+
+/** Names of all metrics of our own: `process_*` and `nodejs_*` are prom-client's. */
+export function metricNames(): string[] {
+  const own = registeredMetrics().map(({ name }) => name);
+  return [...own, ...USER_FAMILIES.map(({ name }) => name)];
+}
+
+function registeredMetrics(): RegisteredMetric[] {
+  const registry = createRegistry();
+  const tracker = new Tracker({
+    groupBy: 'user',
+    lingerMs: 0,
+    userName: (username) => username,
+    newSessionId: () => '',
+    maxUsers: 1,
+    maxRealms: 1,
+  });
+  registerMetrics(registry, {
+    tracker,
+    sources: { all: [], statsdb: [] },
+    records: new RecordStats(),
+    build: { version: '', revision: '', nodeVersion: '' },
+    maxUsers: 1,
+    wallOffsetMs: () => 0,
+  });
+  // The typings leave out the names of labels.
+  const metrics: unknown = registry.getMetricsAsArray();
+  return (metrics as RegisteredMetric[]).filter(({ name }) => name.startsWith('coturn_'));
+}
+
+/** Histograms take `session_id` for their exemplars only. */
+function shownLabels(names: readonly string[]): string {
+  return names.filter((name) => name !== 'session_id').join(', ');
+}
+
+/** The meaning of each field of a record; the type makes sure that none is left out. */
+export const RECORD_FIELDS: Readonly<Record<'level' | 'time' | keyof SessionRecord, string>> = {
+  level: 'always `info`',
+  time: 'when the record was written; RFC 3339, milliseconds, UTC, like all times',
+  event: 'always `session_finished`',
+  schema: 'version of this table: 1',
+  session_id: 'unique; sorts by the time at which the session began',
+  realm: 'as coturn published it; may be empty',
+  user: 'the user behind the username (`--user.label`)',
+  username: 'raw name of the first allocation; chosen by the client',
+  server: 'coturn servers; several joined by `,`, like `transport`, `tls` and `client`',
+  start: 'when the first allocation began',
+  end: 'when the last allocation ended',
+  duration_seconds: 'from `start` to `end`',
+  reason:
+    'how the last allocation ended: `deleted`, `expired`, `vanished`, `superseded`, `shutdown`',
+  relayed: 'whether any bytes went to or came from peers; `false`: the call went peer to peer',
+  complete: "every byte is accounted for by coturn's totals or an unbroken series of reports",
+  start_known: 'the start was seen; `false`: it was adopted, and `start` is when it was noticed',
+  allocations: 'how many allocations it had in all',
+  transport:
+    'how the client was connected: `udp`, `tcp`, `tls`, `dtls`, `sctp`, `tls_sctp`, `unknown`',
+  tls: '`none`, or the version of TLS or DTLS',
+  client: 'addresses of the client, without ports; empty before coturn 4.6',
+  received_bytes: 'from the client',
+  sent_bytes: 'to the client',
+  received_packets: 'from the client',
+  sent_packets: 'to the client',
+  peer_received_bytes: 'from peers',
+  peer_sent_bytes: 'to peers',
+  peer_received_packets: 'from peers',
+  peer_sent_packets: 'to peers',
+  missed_bytes: "bytes that no report told and coturn's totals repaired; part of the sums above",
+};
+
+function renderRecordTable(): string {
+  const rows = Object.entries(RECORD_FIELDS).map(
+    ([name, meaning]) => `| \`${name}\` | ${meaning} |`,
+  );
+  return ['| field | meaning |', '|---|---|', ...rows].join('\n');
+}

@@ -1,0 +1,70 @@
+import { collectDefaultMetrics } from 'prom-client';
+import type { BuildInfo } from '../build-info.ts';
+import type { Users } from '../domain/user.ts';
+import type { RecordStats } from '../records/record-stats.ts';
+import { registerCounter, registerGauge } from './live-metric.ts';
+import type { MetricsRegistry } from './registry.ts';
+
+/** What {@link registerExporterMetrics} reads. */
+export interface ExporterMetricsInput {
+  readonly users: Users;
+  /** The most users with series of their own. */
+  readonly maxUsers: number;
+  readonly records: RecordStats;
+  readonly build: BuildInfo;
+}
+
+/**
+ * prom-client's gauges of these names end in `_total`, which promtool and OpenMetrics keep for
+ * counters; what they tell is of no use to an operator of coturn.
+ */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
+
+/** Registers what the exporter tells of itself, with the process and the runtime. */
+export function registerExporterMetrics(
+  registry: MetricsRegistry,
+  input: ExporterMetricsInput,
+): void {
+  const { users, maxUsers, records, build } = input;
+  registerGauge(registry, {
+    name: 'coturn_exporter_users',
+    help: 'Users with live sessions, also those without series of their own.',
+    labels: [],
+    read: () => [[{}, users.count]],
+  });
+  registerGauge(registry, {
+    name: 'coturn_exporter_user_series_limit',
+    help: 'The most users with series of their own (--user.max-series).',
+    labels: [],
+    read: () => [[{}, maxUsers]],
+  });
+  registerCounter(registry, {
+    name: 'coturn_exporter_records_total',
+    help: 'Session records written, and those whose write failed (they are tried again).',
+    labels: ['result'],
+    read: () => [
+      [{ result: 'written' }, records.written],
+      [{ result: 'failed' }, records.failed],
+    ],
+  });
+  registerGauge(registry, {
+    name: 'coturn_exporter_records_queued',
+    help: 'Session records that wait to be written.',
+    labels: [],
+    read: () => [[{}, records.queued]],
+  });
+  registerGauge(registry, {
+    name: 'coturn_exporter_build_info',
+    help: 'Always 1; what runs is in the labels.',
+    labels: ['version', 'revision', 'node_version'],
+    read: () => [
+      [{ version: build.version, revision: build.revision, node_version: build.nodeVersion }, 1],
+    ],
+  });
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
+}

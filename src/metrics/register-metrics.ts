@@ -1,0 +1,39 @@
+import type { BuildInfo } from '../build-info.ts';
+import type { Tracker } from '../domain/tracker.ts';
+import type { RecordStats } from '../records/record-stats.ts';
+import type { Sources } from '../sources/create-sources.ts';
+import { registerAllocationMetrics } from './allocation-metrics.ts';
+import { registerExporterMetrics } from './exporter-metrics.ts';
+import type { MetricsRegistry } from './registry.ts';
+import { registerSessionMetrics, type SessionObserver } from './session-metrics.ts';
+import { registerSourceMetrics } from './source-metrics.ts';
+import { registerStatsdbMetrics } from './statsdb-metrics.ts';
+import { registerTrafficMetrics } from './traffic-metrics.ts';
+
+/** Everything that metrics are read from. */
+export interface MetricsInput {
+  readonly tracker: Tracker;
+  readonly sources: Sources;
+  readonly records: RecordStats;
+  readonly build: BuildInfo;
+  /** The most users with series of their own. */
+  readonly maxUsers: number;
+  /** What to add to the tracker's time to get Unix time in ms. */
+  readonly wallOffsetMs: () => number;
+}
+
+/**
+ * Registers every metric but those of users, which `renderUserMetrics` shows.
+ *
+ * @returns what takes each finished session
+ */
+export function registerMetrics(registry: MetricsRegistry, input: MetricsInput): SessionObserver {
+  const { tracker, sources, records, build, maxUsers, wallOffsetMs } = input;
+  registerTrafficMetrics(registry, tracker.ledger);
+  registerAllocationMetrics(registry, tracker.ledger);
+  const observer = registerSessionMetrics(registry, tracker.ledger);
+  registerSourceMetrics(registry, { sources: sources.all, wallOffsetMs });
+  registerStatsdbMetrics(registry, sources.statsdb);
+  registerExporterMetrics(registry, { users: tracker.users, maxUsers, records, build });
+  return observer;
+}

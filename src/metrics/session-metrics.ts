@@ -1,0 +1,73 @@
+import { Histogram } from 'prom-client';
+import { labelOf } from '../domain/label.ts';
+import { END_REASONS, type Ledger } from '../domain/ledger.ts';
+import type { Session } from '../domain/session.ts';
+import { durationSeconds } from '../domain/session-record.ts';
+import { registerCounter, registerGauge } from './live-metric.ts';
+import type { MetricsRegistry } from './registry.ts';
+
+/** From a failed call to a working day. */
+const DURATION_BUCKETS = [1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14_400, 28_800];
+
+/** From a call that never relayed (some STUN messages) to hours of video. */
+const BYTE_BUCKETS = [1e3, 1e4, 1e5, 1e6, 5e6, 1e7, 5e7, 1e8, 2.5e8, 5e8, 1e9, 2.5e9, 1e10, 1e11];
+
+/** Takes each session once, when it has finished. */
+export interface SessionObserver {
+  observe(session: Session): void;
+}
+
+/** Registers what is known of sessions; user names are only in the metrics of users. */
+export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger): SessionObserver {
+  registerGauge(registry, {
+    name: 'coturn_sessions',
+    help: 'Live sessions: overlapping allocations of one user.',
+    labels: ['realm'],
+    *read() {
+      for (const { realm, liveSessions } of ledger.realms()) yield [{ realm }, liveSessions];
+    },
+  });
+  registerCounter(registry, {
+    name: 'coturn_sessions_finished_total',
+    help: 'Finished sessions, by how they ended and whether anything was relayed.',
+    labels: ['realm', 'reason', 'relayed'],
+    *read() {
+      for (const { realm, finishedRelayed, finishedUnrelayed } of ledger.realms()) {
+        for (const reason of END_REASONS) {
+          yield [{ realm, reason, relayed: 'true' }, finishedRelayed[reason]];
+          yield [{ realm, reason, relayed: 'false' }, finishedUnrelayed[reason]];
+        }
+      }
+    },
+  });
+  return registerHistograms(registry);
+}
+
+function registerHistograms(registry: MetricsRegistry): SessionObserver {
+  const shared = {
+    labelNames: ['realm', 'session_id'] as const,
+    enableExemplars: true,
+    registers: [registry],
+  };
+  const duration = new Histogram({
+    ...shared,
+    name: 'coturn_session_duration_seconds',
+    help: 'Duration of finished sessions.',
+    buckets: DURATION_BUCKETS,
+  });
+  const bytes = new Histogram({
+    ...shared,
+    name: 'coturn_session_relayed_bytes',
+    help: 'Client-side bytes of finished sessions, received and sent.',
+    buckets: BYTE_BUCKETS,
+  });
+  return {
+    observe(session) {
+      const labels = { realm: session.account.realm };
+      const exemplarLabels = { session_id: labelOf(session.id) };
+      const { receivedBytes, sentBytes } = session.client;
+      duration.observe({ labels, value: durationSeconds(session), exemplarLabels });
+      bytes.observe({ labels, value: receivedBytes + sentBytes, exemplarLabels });
+    },
+  };
+}

@@ -1,0 +1,84 @@
+import type { SourceStats } from '../domain/source-stats.ts';
+import type { Source } from '../sources/source.ts';
+import { registerCounter, registerGauge } from './live-metric.ts';
+import type { MetricsRegistry } from './registry.ts';
+
+/** What {@link registerSourceMetrics} reads. */
+export interface SourceMetricsInput {
+  readonly sources: readonly Source[];
+  /** What to add to the time of `SourceStats` to get Unix time in ms. */
+  readonly wallOffsetMs: () => number;
+}
+
+const COUNTERS: readonly [name: string, help: string, field: keyof SourceStats][] = [
+  [
+    'coturn_exporter_missed_bytes_total',
+    "Bytes that no traffic report told and coturn's totals repaired, both sides together.",
+    'missedBytes',
+  ],
+  [
+    'coturn_exporter_allocation_collisions_total',
+    'Allocations whose key another server took over while they lived.',
+    'collisions',
+  ],
+  ['coturn_exporter_source_disconnects_total', 'Connections lost.', 'disconnects'],
+  ['coturn_exporter_resyncs_total', 'Scans of the status keys that came to their end.', 'resyncs'],
+];
+
+/** Registers what is known of the sources of messages. */
+export function registerSourceMetrics(registry: MetricsRegistry, input: SourceMetricsInput): void {
+  const { sources, wallOffsetMs } = input;
+  registerGauge(registry, {
+    name: 'coturn_up',
+    help: '1 while events can arrive: subscribed, or at least one coturn is connected.',
+    labels: ['source'],
+    read: () =>
+      sources.map((source) => [{ source: source.stats.name }, source.status().up ? 1 : 0]),
+  });
+  registerGauge(registry, {
+    name: 'coturn_exporter_last_event_timestamp_seconds',
+    help: 'Unix time of the newest event; 0 before the first.',
+    labels: ['source'],
+    read: () =>
+      sources.map(({ stats }) => [
+        { source: stats.name },
+        stats.lastEventMs === 0 ? 0 : (stats.lastEventMs + wallOffsetMs()) / 1000,
+      ]),
+  });
+  for (const [name, help, field] of COUNTERS) {
+    registerCounter(registry, {
+      name,
+      help,
+      labels: ['source'],
+      read: () => sources.map(({ stats }) => [{ source: stats.name }, Number(stats[field])]),
+    });
+  }
+  registerEventCounters(registry, sources);
+}
+
+function registerEventCounters(registry: MetricsRegistry, sources: readonly Source[]): void {
+  registerCounter(registry, {
+    name: 'coturn_exporter_events_total',
+    help: "Messages understood, by kind; other is coturn's keepalive.",
+    labels: ['source', 'event'],
+    *read() {
+      for (const { stats } of sources) {
+        for (const [event, count] of Object.entries(stats.events)) {
+          yield [{ source: stats.name, event }, count];
+        }
+      }
+    },
+  });
+  registerCounter(registry, {
+    name: 'coturn_exporter_events_rejected_total',
+    help: 'Messages that could not be read, by reason; they change nothing else.',
+    labels: ['source', 'reason'],
+    *read() {
+      for (const { stats } of sources) {
+        for (const [reason, count] of Object.entries(stats.rejected)) {
+          yield [{ source: stats.name, reason }, count];
+        }
+      }
+    },
+  });
+}

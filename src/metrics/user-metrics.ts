@@ -1,0 +1,117 @@
+import type { Session } from '../domain/session.ts';
+import { OVERFLOW_USER, type User, type Users } from '../domain/user.ts';
+import { escapeLabelValue } from './exposition.ts';
+
+/** One family of per-user gauges. */
+interface UserFamily {
+  readonly name: string;
+  readonly help: string;
+  readonly valueOf: (user: User, wallOffsetMs: number) => number;
+  /** Makes one value of those of several users. */
+  readonly combine: (left: number, right: number) => number;
+}
+
+const sum = (left: number, right: number): number => left + right;
+
+/** The per-user gauges, in the order in which they are shown. */
+export const USER_FAMILIES: readonly UserFamily[] = [
+  {
+    name: 'coturn_user_sessions',
+    help: 'Live sessions of this user.',
+    valueOf: (user) => user.sessions.length,
+    combine: sum,
+  },
+  {
+    name: 'coturn_user_allocations',
+    help: 'Live allocations of this user.',
+    valueOf: (user) => sumOver(user, (session) => session.liveAllocations),
+    combine: sum,
+  },
+  {
+    name: 'coturn_user_session_start_time_seconds',
+    help: 'Unix time at which the earliest live session of this user began.',
+    valueOf: (user, wallOffsetMs) => Math.round(earliestStartMs(user) + wallOffsetMs) / 1000,
+    combine: Math.min,
+  },
+  {
+    name: 'coturn_user_session_received_bytes',
+    help: 'Bytes received from this user so far, in live sessions.',
+    valueOf: (user) => sumOver(user, (session) => session.clientBytes().received),
+    combine: sum,
+  },
+  {
+    name: 'coturn_user_session_sent_bytes',
+    help: 'Bytes sent to this user so far, in live sessions.',
+    valueOf: (user) => sumOver(user, (session) => session.clientBytes().sent),
+    combine: sum,
+  },
+];
+
+/** How many users are shown before the event loop gets its turn; about 1 ms of work. */
+const SLICE = 1000;
+
+/** How much text is handed on at a time, in characters. */
+const CHUNK_LENGTH = 64 * 1024;
+
+/**
+ * The text of the per-user gauges, in pieces. A hundred thousand users make half a million series,
+ * so this is written in slices between which events are taken in, and not by prom-client, which
+ * would hold up the event loop for seconds.
+ */
+export async function* renderUserMetrics(
+  users: Users,
+  wallOffsetMs: number,
+): AsyncGenerator<string> {
+  if (users.count === 0) return;
+  for (const family of USER_FAMILIES) {
+    let text = `# HELP ${family.name} ${family.help}\n# TYPE ${family.name} gauge\n`;
+    let sliced = 0;
+    for (const user of users.withSeries()) {
+      text += `${family.name}{realm="${escapeLabelValue(user.realm)}",user="${escapeLabelValue(user.label)}"} ${family.valueOf(user, wallOffsetMs)}\n`;
+      sliced += 1;
+      if (text.length >= CHUNK_LENGTH) {
+        yield text;
+        text = '';
+      }
+      if (sliced % SLICE === 0) await nextTurn();
+    }
+    yield text + (await renderOverflow(users, family, wallOffsetMs));
+  }
+}
+
+async function renderOverflow(
+  users: Users,
+  family: UserFamily,
+  wallOffsetMs: number,
+): Promise<string> {
+  const byRealm = new Map<string, number>();
+  let sliced = 0;
+  for (const user of users.beyondCap()) {
+    const value = family.valueOf(user, wallOffsetMs);
+    const known = byRealm.get(user.realm);
+    byRealm.set(user.realm, known === undefined ? value : family.combine(known, value));
+    sliced += 1;
+    if (sliced % SLICE === 0) await nextTurn();
+  }
+  let text = '';
+  for (const [realm, value] of byRealm) {
+    text += `${family.name}{realm="${escapeLabelValue(realm)}",user="${OVERFLOW_USER}"} ${value}\n`;
+  }
+  return text;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function sumOver(user: User, read: (session: Session) => number): number {
+  let total = 0;
+  for (const session of user.sessions) total += read(session);
+  return total;
+}
+
+function earliestStartMs(user: User): number {
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const { startedAtMs } of user.sessions) earliest = Math.min(earliest, startedAtMs);
+  return earliest;
+}

@@ -1,0 +1,74 @@
+import { close, constants, open, write } from 'node:fs';
+import { promisify } from 'node:util';
+
+const openFile = promisify(open);
+const closeFile = promisify(close);
+
+/** Standard output, which is never opened nor closed by us. */
+const STDOUT_FD = 1;
+
+/** Where lines of records go: standard output, or a file that is only appended to. */
+export interface RecordFile {
+  /** Opens the destination, so that a wrong path is found at the start; nothing for stdout. */
+  openNow(): Promise<void>;
+  /** For people: the path, or `stdout`. */
+  readonly name: string;
+  /**
+   * Appends bytes; may write only the first of them.
+   *
+   * @returns how many were written
+   * @throws what the system says, for example ENOSPC or EPIPE
+   */
+  write(bytes: Buffer): Promise<number>;
+  /** Opens the file anew by its name before the next write, since it was renamed. */
+  reopen(): void;
+  /** Closes what was opened. */
+  close(): Promise<void>;
+}
+
+/** Standard output as a destination. */
+export function createStdout(): RecordFile {
+  return {
+    name: 'stdout',
+    async openNow() {},
+    write: (bytes) => writeSome(STDOUT_FD, bytes),
+    reopen() {},
+    async close() {},
+  };
+}
+
+/** A file as a destination; it is opened, and made, at the first write or by `openNow`. */
+export function createRecordFile(path: string): RecordFile {
+  let fd: number | undefined;
+  let stale = false;
+  const drop = async (): Promise<void> => {
+    const old = fd;
+    fd = undefined;
+    stale = false;
+    if (old !== undefined) await closeFile(old);
+  };
+  const current = async (): Promise<number> => {
+    if (stale) await drop();
+    const flags = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY;
+    // Records hold user names and addresses: not for everyone on the machine.
+    fd ??= await openFile(path, flags, 0o640);
+    return fd;
+  };
+  return {
+    name: path,
+    write: async (bytes) => writeSome(await current(), bytes),
+    reopen() {
+      stale = true;
+    },
+    close: drop,
+    async openNow() {
+      await current();
+    },
+  };
+}
+
+function writeSome(fd: number, bytes: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
+  });
+}

@@ -1,0 +1,192 @@
+import type { RecordFile } from './record-file.ts';
+import type { RecordStats } from './record-stats.ts';
+
+/** A record that waits, as its line of JSON. */
+interface Waiting {
+  readonly line: Buffer;
+  readonly onWritten: () => void;
+  /** Its write has failed before, and that was counted. */
+  failed: boolean;
+}
+
+/** What a {@link RecordQueue} works with. */
+export interface RecordQueueOptions {
+  readonly file: RecordFile;
+  readonly stats: RecordStats;
+  /** Hears of the first failure in a row, and of the first success after. */
+  readonly telemetry: {
+    writeFailed(error: unknown): void;
+    writeRecovered(): void;
+    spilled(count: number): void;
+  };
+  /** Takes a line that the destination does not get: the last resort. */
+  readonly spill: (line: Buffer) => void;
+}
+
+/**
+ * The most bytes that wait: about 80,000 records, an hour of a busy server, while a disk is full.
+ */
+export const MAX_QUEUED_BYTES: number = 64 * 1024 * 1024;
+
+/** The most bytes of one write. */
+const BATCH_BYTES = 256 * 1024;
+
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 5_000;
+
+/**
+ * Writes records in order, one write at a time. What cannot be written waits and is tried again;
+ * nothing is written twice, except that a line cut by a failure is begun anew in a reopened file.
+ */
+export class RecordQueue {
+  readonly #options: RecordQueueOptions;
+  readonly #waiting: Waiting[] = [];
+  #queuedBytes = 0;
+  /** Bytes of the first waiting line that are on the destination. */
+  #written = 0;
+  #pump: Promise<void> | undefined;
+  #retryMs = FIRST_RETRY_MS;
+  #wake: (() => void) | undefined;
+  #stopping = false;
+  #reopenWanted = false;
+
+  constructor(options: RecordQueueOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a line, which ends in a line feed. `onWritten` hears when it is on the destination. */
+  push(line: string, onWritten: () => void): void {
+    const entry = { line: Buffer.from(line), onWritten, failed: false };
+    if (this.#queuedBytes + entry.line.length > MAX_QUEUED_BYTES) {
+      this.#spill([entry]);
+      return;
+    }
+    this.#waiting.push(entry);
+    this.#queuedBytes += entry.line.length;
+    this.#options.stats.queued += 1;
+    this.#pump ??= this.#run();
+  }
+
+  /** The file was renamed: lines from now on go to a new one of its name. */
+  reopen(): void {
+    this.#reopenWanted = true;
+    this.#wake?.();
+    this.#pump ??= this.#run();
+  }
+
+  /**
+   * Writes what waits, tries once more what fails, spills the rest and closes the destination.
+   *
+   * @param deadlineMs how long that may take; a pipe that nobody reads would block for ever
+   */
+  async close(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#wake?.();
+    const timeout = timer(deadlineMs);
+    await Promise.race([this.#pump, timeout.elapsed]);
+    timeout.cancel();
+    this.#options.stats.queued -= this.#waiting.length;
+    this.#spill(this.#waiting.splice(0));
+    await Promise.race([this.#options.file.close().catch(() => undefined), timer(100).elapsed]);
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#reopenWanted) {
+      try {
+        if (this.#reopenWanted) await this.#reopen();
+        if (this.#waiting.length === 0) continue;
+        const batch = this.#nextBatch();
+        this.#advance(await this.#options.file.write(batch));
+        this.#recovered();
+      } catch (error) {
+        this.#fail(error);
+        if (this.#stopping) break;
+        await this.#pause();
+      }
+    }
+    this.#pump = undefined;
+  }
+
+  /** Only between writes: a line that was cut begins anew in the new file. */
+  async #reopen(): Promise<void> {
+    this.#reopenWanted = false;
+    this.#written = 0;
+    this.#options.file.reopen();
+    await this.#options.file.openNow();
+  }
+
+  #nextBatch(): Buffer {
+    const lines: Buffer[] = [];
+    let bytes = -this.#written;
+    for (const { line } of this.#waiting) {
+      if (lines.length > 0 && bytes + line.length > BATCH_BYTES) break;
+      lines.push(line);
+      bytes += line.length;
+    }
+    return Buffer.concat(lines).subarray(this.#written);
+  }
+
+  #advance(bytes: number): void {
+    let left = this.#written + bytes;
+    let done = 0;
+    for (const { line, onWritten } of this.#waiting) {
+      if (left < line.length) break;
+      left -= line.length;
+      done += 1;
+      this.#queuedBytes -= line.length;
+      onWritten();
+    }
+    this.#written = left;
+    this.#waiting.splice(0, done);
+    this.#options.stats.queued -= done;
+    this.#options.stats.written += done;
+  }
+
+  #fail(error: unknown): void {
+    const { stats, telemetry } = this.#options;
+    if (this.#retryMs === FIRST_RETRY_MS) telemetry.writeFailed(error);
+    for (const entry of this.#waiting) {
+      if (entry.failed) break;
+      entry.failed = true;
+      stats.failed += 1;
+    }
+  }
+
+  #recovered(): void {
+    if (this.#retryMs !== FIRST_RETRY_MS) this.#options.telemetry.writeRecovered();
+    this.#retryMs = FIRST_RETRY_MS;
+  }
+
+  async #pause(): Promise<void> {
+    const { elapsed, cancel } = timer(this.#retryMs);
+    this.#retryMs = Math.min(LAST_RETRY_MS, this.#retryMs * 2);
+    await Promise.race([
+      elapsed,
+      new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      }),
+    ]);
+    this.#wake = undefined;
+    cancel();
+  }
+
+  #spill(entries: readonly Waiting[]): void {
+    if (entries.length === 0) return;
+    const { stats, telemetry, spill } = this.#options;
+    for (const entry of entries) {
+      if (!entry.failed) stats.failed += 1;
+      spill(entry.line);
+      entry.onWritten();
+    }
+    stats.spilled += entries.length;
+    telemetry.spilled(entries.length);
+  }
+}
+
+function timer(ms: number): { elapsed: Promise<void>; cancel: () => void } {
+  let handle: NodeJS.Timeout | undefined;
+  const elapsed = new Promise<void>((resolve) => {
+    handle = setTimeout(resolve, ms);
+  });
+  return { elapsed, cancel: () => clearTimeout(handle) };
+}

@@ -1,0 +1,84 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Defer } from './cleanup.ts';
+import { isObject } from './json-lines.ts';
+import { claimPorts } from './port-block.ts';
+import { createTempFolder } from './temp-folder.ts';
+import { TestProcess } from './test-process.ts';
+import { until } from './until.ts';
+
+export interface PrometheusServer {
+  /** An instant query; one entry per series of the answer. Throws when Prometheus refuses it. */
+  query(
+    expression: string,
+  ): Promise<Array<{ readonly labels: Record<string, unknown>; readonly value: number }>>;
+}
+
+export const SHIPPED_CONFIG: string = fileURLToPath(
+  new URL('../../prometheus.yml', import.meta.url),
+);
+const SHIPPED_TARGET = '127.0.0.1:10641';
+
+/** A running `prometheus` with the shipped configuration, aimed at `target` ("127.0.0.1:34567"). */
+export async function startPrometheusServer(
+  defer: Defer,
+  options: { readonly target: string },
+): Promise<PrometheusServer> {
+  const { first: port } = await claimPorts(defer);
+  const folder = createTempFolder(defer);
+  const configFile = join(folder, 'prometheus.yml');
+  writeFileSync(configFile, aimConfig(readFileSync(SHIPPED_CONFIG, 'utf8'), options.target));
+  const address = `127.0.0.1:${port}`;
+  const server = new TestProcess(defer, {
+    command: 'prometheus',
+    args: [
+      `--config.file=${configFile}`,
+      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--web.listen-address=${address}`,
+      '--log.level=warn',
+    ],
+    cwd: folder,
+  });
+  await until(() => fetch(`http://${address}/-/ready`), {
+    what: 'Prometheus to be ready',
+    timeoutMs: 20_000,
+    isDone: ({ ok }) => ok,
+    show: ({ status }) => `${status}\n${server.describe()}`,
+  });
+  return { query: (expression) => query(address, expression) };
+}
+
+/**
+ * The shipped configuration with another target and short intervals; relative rule files keep
+ * pointing at the repository. Throws when the shipped target or interval is not found.
+ */
+export function aimConfig(shipped: string, target: string): string {
+  if (!shipped.includes(SHIPPED_TARGET) || !/\bscrape_interval:/.test(shipped)) {
+    throw new Error(`prometheus.yml has no target ${SHIPPED_TARGET} or no scrape_interval`);
+  }
+  return shipped
+    .replaceAll(SHIPPED_TARGET, target)
+    .replace(/\b(scrape_interval|scrape_timeout|evaluation_interval):\s*\w+/g, '$1: 500ms')
+    .replace(
+      /^(\s*-\s+)(['"]?)([^'"\s:]+\.ya?ml)\2$/gm,
+      (_, dash: string, quote: string, file: string) =>
+        `${dash}${quote}${resolve(dirname(SHIPPED_CONFIG), file)}${quote}`,
+    );
+}
+
+async function query(address: string, expression: string) {
+  const parameters = new URLSearchParams({ query: expression });
+  const response = await fetch(`http://${address}/api/v1/query?${parameters}`);
+  const answer: unknown = await response.json();
+  const { data } = isObject(answer) ? answer : {};
+  const { result } = isObject(data) ? data : {};
+  if (!Array.isArray(result)) {
+    throw new Error(`Cannot query ${expression}: ${JSON.stringify(answer)}`);
+  }
+  return result.map((series: unknown) => {
+    const { metric, value } = isObject(series) ? series : {};
+    const sample: unknown = Array.isArray(value) ? value[1] : undefined;
+    return { labels: isObject(metric) ? metric : {}, value: Number(sample) };
+  });
+}

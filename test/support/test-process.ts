@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import type { Defer } from './cleanup.ts';
+
+export interface TestProcessOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+}
+
+export interface ProcessExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+const TERM_GRACE_MS = 5_000;
+const SHOWN_LINES = 30;
+const running = new Set<ChildProcess>();
+let watchesExit = false;
+
+/** A program that a test started: its output by lines and its end. Ended at the latest by `defer`. */
+export class TestProcess {
+  readonly stdout: string[] = [];
+  readonly stderr: string[] = [];
+  /** Settles when the program has ended and all of its output was read. */
+  readonly exited: Promise<ProcessExit>;
+  readonly #child: ChildProcess;
+  readonly #command: string;
+
+  constructor(defer: Defer, options: TestProcessOptions) {
+    killAllWhenThisProcessEnds();
+    this.#command = options.command;
+    const child = spawn(options.command, options.args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.env === undefined ? {} : { env: options.env }),
+    });
+    this.#child = child;
+    running.add(child);
+    createInterface({ input: child.stdout }).on('line', (line) => this.stdout.push(line));
+    createInterface({ input: child.stderr }).on('line', (line) => this.stderr.push(line));
+    this.exited = new Promise((resolve) => {
+      child.once('error', (failure) => {
+        this.stderr.push(failure.message);
+        running.delete(child);
+        resolve({ code: null, signal: null });
+      });
+      child.once('close', (code, signal) => {
+        running.delete(child);
+        resolve({ code, signal });
+      });
+    });
+    defer(async () => {
+      await this.stop();
+    });
+  }
+
+  get isRunning(): boolean {
+    return running.has(this.#child);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Ends it: SIGTERM, and SIGKILL when that has no effect in time. Safe to call twice. */
+  async stop(): Promise<ProcessExit> {
+    if (this.isRunning) this.#child.kill('SIGTERM');
+    const lastResort = setTimeout(() => this.#child.kill('SIGKILL'), TERM_GRACE_MS);
+    try {
+      return await this.exited;
+    } finally {
+      clearTimeout(lastResort);
+    }
+  }
+
+  /** The last lines of output, for messages. */
+  describe(): string {
+    const state = this.isRunning ? 'running' : 'ended';
+    const lines = [...this.stdout.slice(-SHOWN_LINES), ...this.stderr.slice(-SHOWN_LINES)];
+    return [`${this.#command} (${state}) said:`, ...lines].join('\n');
+  }
+}
+
+function killAllWhenThisProcessEnds(): void {
+  if (watchesExit) return;
+  watchesExit = true;
+  const killAll = () => {
+    for (const child of running) child.kill('SIGKILL');
+  };
+  process.once('exit', killAll);
+  process.once('SIGTERM', () => {
+    killAll();
+    process.exit(143);
+  });
+}
