@@ -28,7 +28,7 @@ export function parseTlsVersion(ssl: string): TlsVersion {
 
 /** The address family of `address:port`. coturn writes IPv6 in brackets: `[::1]:34860`. */
 export function ipFamilyOf(endpoint: string): IpFamily {
-  if (endpoint.startsWith('[')) return isMappedIpv4(addressOf(endpoint)) ? 'ipv4' : 'ipv6';
+  if (endpoint.startsWith('[')) return addressOf(endpoint).includes(':') ? 'ipv6' : 'ipv4';
   return endpoint.includes('.') ? 'ipv4' : 'unknown';
 }
 

@@ -46,7 +46,9 @@ export class Deadlines<T extends Waiting> {
   /** Takes out the entry that is due longest, or undefined when none is due at `nowMs`. */
   takeDue(nowMs: number): T | undefined {
     const lastDue = Math.floor(nowMs / SLOT_MS);
-    if (lastDue - this.#cursor > this.#slots.size) this.#skipToFirstSlot();
+    if (lastDue - this.#cursor > this.#slots.size && !this.#slots.has(this.#cursor)) {
+      this.#skipToFirstSlot();
+    }
     for (; this.#cursor <= lastDue && this.#slots.size > 0; this.#cursor += 1) {
       const slot = this.#slots.get(this.#cursor);
       if (slot === undefined) continue;

@@ -61,8 +61,6 @@ export class EventRules {
 
   /** Takes a status message. */
   applyStatus(origin: Origin, key: StatsKey, status: AllocationStatus, nowMs: number): void {
-    const known = origin.allocations.get(key.allocationKey);
-    if (known !== undefined) this.#table.touch(known, nowMs);
     switch (status.kind) {
       case 'new':
         this.#begin(origin, key, status, nowMs);
@@ -71,7 +69,9 @@ export class EventRules {
         this.#refresh(origin, key, status, nowMs);
         return;
       case 'deleted': {
+        const known = origin.allocations.get(key.allocationKey);
         const allocation = known ?? this.adopt(origin, key, nowMs);
+        this.#table.touch(allocation, nowMs);
         this.#table.end(allocation, 'deleted', { endedAtMs: nowMs, nowMs });
       }
     }
@@ -79,9 +79,11 @@ export class EventRules {
 
   #begin(origin: Origin, key: StatsKey, status: AliveStatus, nowMs: number): void {
     const known = origin.allocations.get(key.allocationKey);
-    const contested = known !== undefined && known.endReason === undefined;
+    let contested = false;
     if (known !== undefined) {
-      if (contested) this.#supersede(known, status.connection, nowMs);
+      // Totals that are still to come would be the old one's.
+      contested = known.endReason === undefined || known.clientTotal === undefined;
+      if (known.endReason === undefined) this.#supersede(known, status.connection, nowMs);
       this.#table.settle(known);
     }
     this.#create({ origin, key, ...status, startKnown: true, contested, nowMs });
@@ -105,6 +107,7 @@ export class EventRules {
       allocation = this.adopt(origin, key, nowMs, status, contested);
     }
     allocation ??= this.adopt(origin, key, nowMs, status);
+    this.#table.touch(allocation, nowMs);
     this.#table.refresh(allocation, status.lifetimeSeconds, status.connection);
   }
 

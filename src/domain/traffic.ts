@@ -101,10 +101,13 @@ export function missingOfPeerTotal(reported: number, total: number): number {
 export function unwrapPeerTotal(reported: number, total: number, twin: number): number {
   const least = reported + modulo(total - reported, PEER_TOTAL_MODULUS);
   const wraps = Math.round((twin - least) / PEER_TOTAL_MODULUS);
+  // Nearer to the reports than one wrap above them: they were ahead of this total.
+  if (wraps < 0 && least - reported >= PEER_TOTAL_MODULUS / 2) return reported;
   return least + Math.max(0, wraps) * PEER_TOTAL_MODULUS;
 }
 
 function modulo(value: number, modulus: number): number {
   const rest = value % modulus;
-  return rest < 0 ? rest + modulus : rest;
+  // The rest of a negative number is negative, or the negative zero.
+  return rest < 0 ? rest + modulus : rest + 0;
 }

@@ -88,9 +88,10 @@ export class Users {
     }
   }
 
-  /** Forgets a session, and its user with the last one. */
+  /** Forgets a session, and its user with the last one; nothing happens a second time. */
   leave(session: Session): void {
     const { user } = session;
+    if (user.sessions[session.slot] !== session) return;
     removeAt(user.sessions, session.slot);
     if (user.sessions.length > 0) return;
     if (!this.#users.delete(user.key)) this.#overflowing.delete(user.key);

@@ -1,0 +1,105 @@
+import { describe, expect, it } from 'vitest';
+import { MAX_LABEL_LENGTH } from '../../../src/domain/label.ts';
+import { Ledger, MAX_SERVERS, OVERFLOW, ServerAccount } from '../../../src/domain/ledger.ts';
+
+describe('Ledger', () => {
+  it('gives the same account for the same realm, and another for another', () => {
+    const ledger = new Ledger(10);
+    expect(ledger.realm('a')).toBe(ledger.realm('a'));
+    expect(ledger.realm('a')).not.toBe(ledger.realm('b'));
+    expect(ledger.realm('').realm).toBe('');
+    expect([...ledger.realms()].map(({ realm }) => realm)).toEqual(['a', 'b', '']);
+  });
+
+  it.each(['__proto__', 'constructor', 'toString'])('takes a realm named %s', (realm) => {
+    const ledger = new Ledger(10);
+    expect(ledger.realm(realm)).toMatchObject({ realm, liveSessions: 0 });
+    expect(ledger.server(ledger.realm(realm), realm)).toMatchObject({ realm, server: realm });
+  });
+
+  it('sums realms beyond the cap, and leaves those before it alone', () => {
+    const ledger = new Ledger(2);
+    const first = ledger.realm('a');
+    ledger.realm('b');
+    expect(ledger.realm('c').realm).toBe(OVERFLOW);
+    expect(ledger.realm('d')).toBe(ledger.realm('c'));
+    expect(ledger.realm('a')).toBe(first);
+    expect([...ledger.realms()].map(({ realm }) => realm)).toEqual(['a', 'b', OVERFLOW]);
+  });
+
+  it('sums every realm when the cap is 0', () => {
+    const ledger = new Ledger(0);
+    expect(ledger.realm('a').realm).toBe(OVERFLOW);
+    expect([...ledger.realms()].length).toBe(1);
+  });
+
+  it('gives realms that are the same when cut one account', () => {
+    const ledger = new Ledger(10);
+    const long = 'r'.repeat(MAX_LABEL_LENGTH);
+    expect(ledger.realm(`${long}1`)).toBe(ledger.realm(`${long}2`));
+    expect(ledger.realm(`${long}1`).realm).toBe(long);
+  });
+
+  it('gives one account for a realm on a server', () => {
+    const ledger = new Ledger(10);
+    const realm = ledger.realm('a');
+    expect(ledger.server(realm, 's')).toBe(ledger.server(realm, 's'));
+    expect(ledger.server(realm, 's')).not.toBe(ledger.server(ledger.realm('b'), 's'));
+    expect(ledger.server(realm, 's')).toMatchObject({ realm: 'a', server: 's' });
+  });
+
+  it('sums servers beyond the cap, which is one for all realms', () => {
+    const ledger = new Ledger(10);
+    const realm = ledger.realm('a');
+    for (let at = 0; at < MAX_SERVERS; at += 1) ledger.server(realm, `s${at}`);
+    expect(ledger.server(realm, 'more').server).toBe(OVERFLOW);
+    expect(ledger.server(ledger.realm('b'), 'more').server).toBe(OVERFLOW);
+    expect(ledger.server(ledger.realm('b'), 's7').server).toBe('s7');
+    expect(realm.servers.size).toBe(MAX_SERVERS + 1);
+  });
+
+  it('counts what lives over all realms, servers and transports', () => {
+    const ledger = new Ledger(10);
+    expect(ledger.countLive()).toBe(0);
+    ledger.server(ledger.realm('a'), 's').changeLive('udp', 1);
+    ledger.server(ledger.realm('a'), 's').changeLive('tcp', 1);
+    ledger.server(ledger.realm('b'), 't').changeLive('udp', 1);
+    ledger.server(ledger.realm('b'), 't').changeLive('udp', -1);
+    expect(ledger.countLive()).toBe(2);
+  });
+
+  it('starts every number at 0', () => {
+    const zeroes = { deleted: 0, expired: 0, vanished: 0, superseded: 0, shutdown: 0 };
+    const realm = new Ledger(1).realm('a');
+    expect(realm).toMatchObject({
+      liveSessions: 0,
+      finishedRelayed: zeroes,
+      finishedUnrelayed: zeroes,
+    });
+    expect(new ServerAccount('a', 's')).toMatchObject({ closed: zeroes, refreshes: 0 });
+  });
+});
+
+describe('ServerAccount', () => {
+  it('counts created allocations by every label', () => {
+    const account = new ServerAccount('a', 's');
+    account.countCreated('udp', 'none', 'ipv4');
+    account.countCreated('udp', 'none', 'ipv4');
+    account.countCreated('udp', 'none', 'ipv6');
+    account.countCreated('tls', 'TLSv1.2', 'ipv4');
+    account.countCreated('tls', 'TLSv1.3', 'ipv4');
+    expect(account.created).toEqual([
+      { transport: 'udp', tls: 'none', ipFamily: 'ipv4', count: 2 },
+      { transport: 'udp', tls: 'none', ipFamily: 'ipv6', count: 1 },
+      { transport: 'tls', tls: 'TLSv1.2', ipFamily: 'ipv4', count: 1 },
+      { transport: 'tls', tls: 'TLSv1.3', ipFamily: 'ipv4', count: 1 },
+    ]);
+  });
+
+  it('remembers a transport that has no live allocation any more', () => {
+    const account = new ServerAccount('a', 's');
+    account.changeLive('udp', 1);
+    account.changeLive('udp', -1);
+    expect([...account.live]).toEqual([['udp', 0]]);
+  });
+});

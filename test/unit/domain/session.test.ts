@@ -1,0 +1,165 @@
+import { describe, expect, it } from 'vitest';
+import { Allocation } from '../../../src/domain/allocation.ts';
+import { type EndReason, Ledger } from '../../../src/domain/ledger.ts';
+import { Origin } from '../../../src/domain/origin.ts';
+import { removeAt, Session } from '../../../src/domain/session.ts';
+import { SourceStats } from '../../../src/domain/source-stats.ts';
+import type { Traffic } from '../../../src/domain/traffic.ts';
+import { addTrafficAt, CLIENT, PEER, TrafficRows } from '../../../src/domain/traffic-rows.ts';
+import { Users } from '../../../src/domain/user.ts';
+import { traffic } from './tracked.ts';
+
+const LEDGER = new Ledger(10);
+const REALM = LEDGER.realm('r');
+const ROWS = new TrafficRows();
+const ORIGIN = new Origin(0, new SourceStats('s', 'status'), 's');
+
+function createSession(): Session {
+  return new Session({
+    group: 'g',
+    realm: 'r',
+    account: REALM,
+    user: new Users(1).open('r', 'bob'),
+    userName: 'bob',
+    username: '1795306257:bob',
+    startKnown: true,
+    nowMs: 1000,
+  });
+}
+
+function open(session: Session, client: Traffic = traffic(0, 0, 0, 0)): Allocation {
+  const allocation = new Allocation({
+    key: 'k',
+    origin: ORIGIN,
+    session,
+    account: LEDGER.server(REALM, 's'),
+    row: ROWS.take(),
+    startKnown: true,
+    contested: false,
+    nowMs: 1000,
+  });
+  addTrafficAt(allocation.row.page, allocation.row.offset + CLIENT, client);
+  session.join(allocation);
+  return allocation;
+}
+
+function end(allocation: Allocation, endReason: EndReason, endedAtMs: number): void {
+  allocation.endReason = endReason;
+  allocation.endedAtMs = endedAtMs;
+  allocation.session.end(allocation);
+}
+
+function settle(allocation: Allocation): void {
+  allocation.session.settle(allocation, allocation.settle());
+}
+
+describe('Session', () => {
+  it('counts allocations that live, that are open and that were ever there', () => {
+    const session = createSession();
+    const first = open(session);
+    const second = open(session);
+    end(first, 'deleted', 2000);
+    expect(session).toMatchObject({ liveAllocations: 1, allocationCount: 2 });
+    expect(session.open).toEqual([first, second]);
+    settle(first);
+    expect(session.open).toEqual([second]);
+    end(second, 'deleted', 3000);
+    settle(second);
+    expect(session).toMatchObject({ liveAllocations: 0, allocationCount: 2, open: [] });
+  });
+
+  it('ends with the allocation that ended last, not with the one that was told last', () => {
+    const session = createSession();
+    const [first, second, third] = [open(session), open(session), open(session)];
+    end(first, 'deleted', 5000);
+    end(second, 'expired', 3000);
+    expect(session).toMatchObject({ endedAtMs: 5000, endReason: 'deleted' });
+    end(third, 'superseded', 5000);
+    expect(session).toMatchObject({ endedAtMs: 5000, endReason: 'superseded' });
+  });
+
+  it('tells client-side bytes of settled and of open allocations together', () => {
+    const session = createSession();
+    const first = open(session, traffic(1, 10, 1, 20));
+    open(session, traffic(1, 100, 1, 200));
+    expect(session.clientBytes()).toEqual({ received: 110, sent: 220 });
+    end(first, 'deleted', 2000);
+    settle(first);
+    expect(session.clientBytes()).toEqual({ received: 110, sent: 220 });
+    expect(session.client).toEqual(traffic(1, 10, 1, 20));
+  });
+
+  it('sums missed bytes of both sides and both directions', () => {
+    const session = createSession();
+    const allocation = open(session);
+    allocation.clientTotal = traffic(1, 1, 1, 20);
+    allocation.peerTotal = traffic(1, 300, 1, 4000);
+    end(allocation, 'deleted', 2000);
+    settle(allocation);
+    expect(session.missedBytes).toBe(4321);
+  });
+
+  it('is complete only when all its allocations are', () => {
+    const session = createSession();
+    const [first, second, third] = [open(session), open(session), open(session)];
+    end(first, 'deleted', 2000);
+    settle(first);
+    expect(session.complete).toBe(true);
+    end(second, 'expired', 2000);
+    settle(second);
+    end(third, 'deleted', 2000);
+    settle(third);
+    expect(session.complete).toBe(false);
+  });
+
+  it('notes each distinct value once, in order, up to a bound', () => {
+    const session = createSession();
+    const note = { server: 's', transport: 'udp', tls: 'none' };
+    session.note({ ...note, client: '' });
+    for (const client of ['b', 'a', 'b', 'c']) session.note({ ...note, client });
+    expect(session.clients).toBe('b,a,c');
+    expect(session.servers).toBe('s');
+    for (let at = 0; at < 1000; at += 1) session.note({ ...note, client: String(at) });
+    expect(session.clients.split(',').length).toBe(32);
+  });
+});
+
+describe('Session.relayed', () => {
+  it.each<[string, boolean, Traffic, Traffic, boolean]>([
+    ['nothing at all', false, traffic(0, 0, 0, 0), traffic(0, 0, 0, 0), false],
+    ['client bytes, no peer side known', false, traffic(8, 800, 8, 0), traffic(0, 0, 0, 0), true],
+    ['client bytes, peer side silent', true, traffic(8, 800, 8, 900), traffic(0, 0, 0, 0), false],
+    ['bytes from peers', true, traffic(8, 800, 8, 900), traffic(1, 1, 0, 0), true],
+    ['bytes to peers', true, traffic(8, 800, 8, 900), traffic(0, 0, 1, 1), true],
+    ['packets without bytes', true, traffic(8, 800, 8, 900), traffic(1, 0, 1, 0), false],
+  ])('with %s', (_what, reportsPeer, client, peer, relayed) => {
+    const session = createSession();
+    const allocation = open(session, client);
+    addTrafficAt(allocation.row.page, allocation.row.offset + PEER, peer);
+    allocation.reportsPeer = reportsPeer;
+    end(allocation, 'deleted', 2000);
+    settle(allocation);
+    expect(session.relayed).toBe(relayed);
+  });
+});
+
+describe('removeAt', () => {
+  it('removes any element and keeps the others at their slots', () => {
+    for (let removed = 0; removed < 4; removed += 1) {
+      const list = Array.from({ length: 4 }, (_, slot) => ({ slot, name: String(slot) }));
+      removeAt(list, removed);
+      expect(new Set(list.map(({ name }) => name))).toEqual(
+        new Set(['0', '1', '2', '3'].filter((name) => name !== String(removed))),
+      );
+      list.forEach(({ slot }, at) => {
+        expect(slot).toBe(at);
+      });
+    }
+  });
+
+  it('takes an empty list', () => {
+    const list: { slot: number }[] = [];
+    removeAt(list, 0);
+    expect(list).toEqual([]);
+  });
+});
