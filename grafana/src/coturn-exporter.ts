@@ -1,0 +1,19 @@
+import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import { createDashboard } from './dashboard.ts';
+import { eventsRow, recordsRow } from './exporter/events.ts';
+import { healthRow, processRow } from './exporter/health.ts';
+import { EXPORTER_UID } from './links.ts';
+import { exporterVariables, prometheusVariable, sourceVariable } from './variables.ts';
+
+/** The dashboard *coturn-exporter*: the exporter's own health. */
+export function coturnExporter(): Dashboard {
+  return createDashboard({
+    uid: EXPORTER_UID,
+    title: 'coturn-exporter',
+    description:
+      'Whether the exporter receives, reads and writes all it should, and what it costs.',
+    last: '3h',
+    variables: [prometheusVariable(), ...exporterVariables(), sourceVariable()],
+    rows: [healthRow(), eventsRow(), recordsRow(), processRow()],
+  });
+}

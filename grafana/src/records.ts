@@ -1,0 +1,60 @@
+/**
+ * The session records in Loki, as LogQL. `deploy/alloy/config.alloy` sets the labels of the
+ * selector; the line filters come before `| json`, so that Loki parses only what can match.
+ */
+const STREAM = '{service_name="coturn-exporter", event="session_finished", realm=~"$realm"}';
+const LINES = `|= \`session_finished\` |= \`${text('user', 'raw')}\` |= \`${text('session', 'raw')}\``;
+// The line filters find the text anywhere in the record; these look at the right field.
+const FIELDS: string = [
+  `user=~\`.*${text('user', 'regex')}.*\``,
+  `session_id=~\`.*${text('session', 'regex')}.*\``,
+  `server=~\`.*${text('turn_server', 'regex')}.*\``,
+].join(' | ');
+
+/** The chosen records with their fields as labels, and only those that pass `filter`. */
+export function records(filter = ''): string {
+  return `${STREAM} ${LINES} | json | ${FIELDS}${filter === '' ? '' : ` | ${filter}`}`;
+}
+
+/** The chosen records that hold `text` literally, found without parsing the others. */
+export function recordsWith(text: string): string {
+  return `${STREAM} ${LINES} |= \`${text}\` | json | ${FIELDS}`;
+}
+
+/** Which records, in windows of what length (`$__auto`, `$__range`), and by which labels. */
+export interface Grouping {
+  readonly window: string;
+  /** Labels joined by commas; one number for all records when left out. */
+  readonly by?: string;
+  readonly filter?: string;
+}
+
+/** How many records there are. */
+export function countRecords(grouping: Grouping): string {
+  return `${sum(grouping)} (count_over_time(${records(grouping.filter)} [${grouping.window}]))`;
+}
+
+/** The sum of a numeric field over the records. */
+export function sumField(field: string, grouping: Grouping): string {
+  const unwrapped = unwrap(field, grouping.filter);
+  return `${sum(grouping)} (sum_over_time(${unwrapped} [${grouping.window}]))`;
+}
+
+/** The records with the greatest `field` of the range, one series each. */
+export function topRecords(field: string, count: number): string {
+  const range = `max_over_time(${unwrap(field)} [$__range])`;
+  return `topk(${count}, ${range} by (session_id, user, realm, reason))`;
+}
+
+function unwrap(field: string, filter?: string): string {
+  return `${records(filter)} | unwrap ${field} | __error__=""`;
+}
+
+/** What was typed into a text box: `raw`, or with all special characters escaped (`regex`). */
+function text(variable: string, format: 'raw' | 'regex'): string {
+  return `\${${variable}:${format}}`;
+}
+
+function sum({ by }: Grouping): string {
+  return by === undefined ? 'sum' : `sum by (${by})`;
+}

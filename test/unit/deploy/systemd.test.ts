@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { createTempFolder } from '../../support/temp-folder.ts';
+import { readText } from './files.ts';
+import { parseFlags } from './flags.ts';
+
+const UNIT = readText('deploy/systemd/coturn-exporter.service');
+const LOGROTATE = readText('deploy/systemd/coturn-exporter.logrotate');
+const [, START = ''] = /^ExecStart=(.+)$/m.exec(UNIT) ?? [];
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
+// The exposure that systemd computes, times ten; 0 would be a service that may do nothing.
+const MOST_EXPOSED = 20;
+
+describe('coturn-exporter.service', () => {
+  it('starts with flags that the exporter takes', () => {
+    const [program, ...args] = START.split(' ');
+    expect(program).toMatch(/\/coturn-exporter$/);
+    expect(parseFlags(args)['records.file']).toMatch(/^\/var\/log\/coturn-exporter\//);
+  });
+
+  it('writes its records where logrotate and Alloy look for them', () => {
+    const { 'records.file': file } = parseFlags(START.split(' ').slice(1));
+    expect(LOGROTATE).toContain(`\n${file} {`);
+    expect(readText('deploy/alloy/config.alloy')).toContain(`"${file}"`);
+    expect(UNIT).toContain('\nLogsDirectory=coturn-exporter\n');
+  });
+
+  it('has a rotated file reopened', () => {
+    expect(UNIT).toContain('\nExecReload=/bin/kill -HUP $MAINPID\n');
+    expect(LOGROTATE).toContain('systemctl reload coturn-exporter.service');
+  });
+
+  it('runs as the user that it brings', () => {
+    const [, user = ''] = /^User=(.+)$/m.exec(UNIT) ?? [];
+    expect(readText('deploy/systemd/coturn-exporter.sysusers')).toContain(`\nu ${user} `);
+    expect(LOGROTATE).toContain(`su ${user} ${user}`);
+  });
+
+  it.skipIf(!hasSystemd)('passes systemd-analyze verify', () => {
+    const { status, stderr } = systemdAnalyze(['verify']);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+  });
+
+  it.skipIf(!hasSystemd)('is hardened by the measure of systemd', () => {
+    const { status, stdout } = systemdAnalyze([
+      'security',
+      '--offline=true',
+      `--threshold=${MOST_EXPOSED}`,
+    ]);
+    expect(status, stdout).toBe(0);
+  });
+});
+
+function systemdAnalyze(args: readonly string[]) {
+  const file = join(createTempFolder(onTestFinished), 'coturn-exporter.service');
+  // verify asks for a program that is there.
+  writeFileSync(file, UNIT.replace(/^ExecStart=\S+/m, 'ExecStart=/bin/true'));
+  return spawnSync('systemd-analyze', [...args, file], { encoding: 'utf8' });
+}
