@@ -5,6 +5,7 @@ import { registerMetrics } from '../src/metrics/register-metrics.ts';
 import { createRegistry } from '../src/metrics/registry.ts';
 import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
 import { RecordStats } from '../src/records/record-stats.ts';
+import { StateStats } from '../src/state/state-stats.ts';
 
 /** Marks in README.md between which {@link README_TABLES} put their text. */
 export const README_TABLES: Readonly<Record<string, () => string>> = {
@@ -69,6 +70,7 @@ function registeredMetrics(): RegisteredMetric[] {
     tracker,
     sources: { all: [], statsdb: [] },
     records: new RecordStats(),
+    state: new StateStats(),
     build: { version: '', revision: '', nodeVersion: '' },
     maxUsers: 1,
     wallOffsetMs: () => 0,

@@ -1,31 +1,12 @@
 import type { FastifyInstance } from 'fastify';
-import type { Logger } from 'pino';
-import { v7 as uuidv7 } from 'uuid';
-import type { BuildInfo } from './build-info.ts';
-import { type Clock, createClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { formatHostPort, type HostPort } from './config/values.ts';
-import { Tracker } from './domain/tracker.ts';
-import { createUserName } from './domain/user-name.ts';
-import { createServer } from './http/server.ts';
-import { registerMetrics } from './metrics/register-metrics.ts';
-import { createRegistry } from './metrics/registry.ts';
-import { createRecordFile, createStdout, type RecordFile } from './records/record-file.ts';
-import { createRecordLog } from './records/record-log.ts';
-import { RecordQueue } from './records/record-queue.ts';
-import { RecordStats } from './records/record-stats.ts';
-import { SessionFinisher } from './session-finisher.ts';
-import { createSources } from './sources/create-sources.ts';
+import { createParts, type ExporterContext } from './exporter-parts.ts';
+import type { RecordFile } from './records/record-file.ts';
 import type { Source } from './sources/source.ts';
-import { createRecordTelemetry } from './telemetry/record-telemetry.ts';
+import type { StateKeeper } from './state/state-keeper.ts';
 
-/** What an exporter needs besides its configuration. */
-export interface ExporterContext {
-  readonly log: Logger;
-  readonly build: BuildInfo;
-  /** Takes a record that its destination does not get: the last resort. */
-  readonly spill: (line: Buffer) => void;
-}
+export type { ExporterContext } from './exporter-parts.ts';
 
 /** A coturn-exporter in this process. */
 export interface Exporter {
@@ -55,52 +36,33 @@ export class StartError extends Error {}
 /** How long the destination of records may take to get the last of them, in ms. */
 const LAST_RECORDS_MS = 8_000;
 
-/** Wires every part together; nothing runs before `start`. */
+/** An exporter of this configuration; nothing runs before `start`. */
 export async function createExporter(config: Config, context: ExporterContext): Promise<Exporter> {
-  const { log, build } = context;
-  const clock = createClock();
-  const { nowMs, wallOffsetMs } = clock;
-  const tracker = createTracker(config, clock);
-  const sources = createSources(config, { sink: tracker, nowMs, log });
-  const { file, stats, queue } = createRecords(config, context);
-  const registry = createRegistry();
-  const observer = registerMetrics(registry, {
-    tracker,
-    sources,
-    records: stats,
-    build,
-    maxUsers: config.users.maxSeries,
-    wallOffsetMs,
-  });
-  const records = createRecordLog(queue, wallOffsetMs);
-  const finisher = new SessionFinisher({ tracker, records, observer, nowMs });
-  const server = await createServer({
-    metrics: {
-      path: config.web.telemetryPath,
-      registry,
-      users: tracker.users,
-      hasUserSeries: config.users.label !== 'none',
-      wallOffsetMs,
-    },
-    health: { sources: sources.all, ledger: tracker.ledger },
-    landingPage: { config, build, sources: sources.all, ledger: tracker.ledger, nowMs },
-    log,
-  });
-
+  const { clock, tracker, sources, records, keeper, finisher, server } = await createParts(
+    config,
+    context,
+  );
+  let isStarted = false;
   let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await Promise.all(sources.all.map((source) => source.stop()));
     finisher.stop();
-    tracker.shutdown(nowMs());
+    if (keeper === undefined) tracker.shutdown(clock.nowMs());
+    else tracker.suspend();
     finisher.drain();
-    await queue.close(LAST_RECORDS_MS);
+    await records.queue.close(LAST_RECORDS_MS);
+    // A state file that could not be read, or was not needed yet, stays as it is.
+    if (isStarted) await keeper?.stop();
     await server.close();
   };
   return {
     async start() {
-      await openRecordFile(file);
+      await openRecordFile(records.file);
+      restoreState(keeper);
       const web = await listen(server, config.web.listen);
+      isStarted = true;
       finisher.start();
+      keeper?.start();
       for (const source of sources.all) await startSource(source);
       return { web, statsdb: sources.statsdb.flatMap(({ address }) => address ?? []) };
     },
@@ -108,30 +70,16 @@ export async function createExporter(config: Config, context: ExporterContext): 
       stopped ??= stop();
       return stopped;
     },
-    reopenRecords: () => queue.reopen(),
+    reopenRecords: () => records.queue.reopen(),
   };
 }
 
-function createTracker(config: Config, { wallOffsetMs }: Clock): Tracker {
-  return new Tracker({
-    groupBy: config.session.groupBy,
-    lingerMs: config.session.lingerMs,
-    userName: createUserName(config.users),
-    newSessionId: (nowMs) => uuidv7({ msecs: Math.floor(nowMs + wallOffsetMs()) }),
-    maxUsers: config.users.maxSeries,
-    maxRealms: config.realms.maxSeries,
-  });
-}
-
-function createRecords(
-  config: Config,
-  { log, spill }: ExporterContext,
-): { file: RecordFile; stats: RecordStats; queue: RecordQueue } {
-  const path = config.records.file;
-  const file = path === undefined ? createStdout() : createRecordFile(path);
-  const stats = new RecordStats();
-  const telemetry = createRecordTelemetry(log, file.name);
-  return { file, stats, queue: new RecordQueue({ file, stats, telemetry, spill }) };
+function restoreState(keeper: StateKeeper | undefined): void {
+  try {
+    keeper?.restore();
+  } catch (cause) {
+    throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
 }
 
 async function openRecordFile(file: RecordFile): Promise<void> {

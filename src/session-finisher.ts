@@ -9,6 +9,8 @@ export interface SessionFinisherOptions {
   readonly records: RecordLog;
   readonly observer: SessionObserver;
   readonly nowMs: () => number;
+  /** Hears of each session whose record is on its destination. */
+  readonly onRecorded?: (session: Session) => void;
 }
 
 /** How often time passes for the tracker, in ms. */
@@ -62,9 +64,12 @@ export class SessionFinisher {
   }
 
   #record(session: Session): void {
-    const { tracker, records, observer } = this.#options;
+    const { tracker, records, observer, onRecorded } = this.#options;
     observer.observe(session);
     // The series of the user stay until the record is safe.
-    records.write(session, () => tracker.release(session));
+    records.write(session, () => {
+      tracker.release(session);
+      onRecorded?.(session);
+    });
   }
 }

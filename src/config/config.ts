@@ -46,6 +46,14 @@ export interface Config {
   readonly realms: { readonly maxSeries: number };
   /** Absent: records go to standard output. */
   readonly records: { readonly file?: string };
+  readonly state: {
+    /** Absent: live sessions are not saved. */
+    readonly file?: string;
+    /** Milliseconds between two savings. */
+    readonly intervalMs: number;
+  };
+  /** `index` is below `total`. */
+  readonly shard: { readonly index: number; readonly total: number };
   readonly log: { readonly level: LogLevel; readonly format: LogFormat };
 }
 
@@ -97,6 +105,8 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
     },
     realms: { maxSeries: values['realm.max-series'] },
     records: records === '-' || records === 'stdout' ? {} : { file: records },
+    state: stateConfig(values),
+    shard: shardConfig(values),
     log: { level: values['log.level'], format: values['log.format'] },
   };
 }
@@ -106,6 +116,22 @@ export function listSecrets(config: Config): string[] {
   const passwords = config.redis.sources.map((source) => source.password);
   const secrets = [...passwords, config.statsdb.password, config.redis.tls?.key];
   return secrets.filter((secret) => secret !== undefined);
+}
+
+function stateConfig(values: OptionValues): Config['state'] {
+  const file = values['state.file'];
+  return { ...(file === undefined ? {} : { file }), intervalMs: values['state.interval'] };
+}
+
+function shardConfig(values: OptionValues): Config['shard'] {
+  const index = values['shard.index'];
+  const total = values['shard.total'];
+  if (index >= total) {
+    throw new ConfigError(
+      `Cannot use --shard.index "${index}": expected a number below --shard.total, which is ${total}`,
+    );
+  }
+  return { index, total };
 }
 
 function redisConfig(values: OptionValues, readFile: ReadFile): Config['redis'] {

@@ -43,6 +43,10 @@ export interface OptionValues {
   readonly 'user.max-series': number;
   readonly 'realm.max-series': number;
   readonly 'records.file': string;
+  readonly 'state.file': string | undefined;
+  readonly 'state.interval': number;
+  readonly 'shard.index': number;
+  readonly 'shard.total': number;
   readonly 'log.level': LogLevel;
   readonly 'log.format': LogFormat;
   readonly 'check-config': boolean;
@@ -160,6 +164,29 @@ export const OPTIONS: OptionTable<OptionValues> = {
     type: filePath('the path of a file, or stdout'),
     default: 'stdout',
     help: 'File for the records of finished sessions, reopened on SIGHUP; - or stdout for standard output.',
+  },
+  'state.file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'File that live sessions are saved in, so that they go on after a restart.',
+  },
+  'state.interval': {
+    kind: 'single',
+    type: duration({ min: 1000, max: 3_600_000 }),
+    default: '10s',
+    help: 'How often the state file is written.',
+  },
+  'shard.index': {
+    kind: 'single',
+    type: wholeNumber({ min: 0, max: 1023 }),
+    default: '0',
+    help: 'Number of this replica, from 0; it accounts for the users whose hash falls to it.',
+  },
+  'shard.total': {
+    kind: 'single',
+    type: wholeNumber({ min: 1, max: 1024 }),
+    default: '1',
+    help: 'How many replicas share the users.',
   },
   'log.level': {
     kind: 'single',

@@ -5,24 +5,17 @@ import { detach } from './detach.ts';
 import type { Connection } from './event.ts';
 import type { EndReason, Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
-import { Session } from './session.ts';
+import type { SavedSession } from './saved-session.ts';
+import { SessionTable, type SessionTableOptions } from './session-table.ts';
 import { KEY_TAIL_LENGTH, type StatsKey } from './stats-key.ts';
 import type { Traffic } from './traffic.ts';
 import { addTrafficAt, CLIENT, PEER, TrafficRows } from './traffic-rows.ts';
 import type { Users } from './user.ts';
 
-/** Which allocations of a user are one session: `--session.group-by`. */
-export type GroupBy = 'user' | 'client' | 'allocation';
-
 /** What an {@link AllocationTable} works with. */
-export interface AllocationTableOptions {
-  readonly groupBy: GroupBy;
+export interface AllocationTableOptions extends SessionTableOptions {
   /** How long an ended allocation waits for late messages, in ms. */
   readonly lingerMs: number;
-  /** The name of the user behind a username. */
-  readonly userName: (username: string) => string;
-  /** A new session id: unique, and sortable by the time at which its session began. */
-  readonly newSessionId: (startedAtMs: number) => string;
 }
 
 /** What is known of an allocation when it is created. */
@@ -37,28 +30,35 @@ export interface Proof {
   readonly nowMs: number;
 }
 
+/** How sessions of an earlier process are taken in. */
+export interface RestoreOptions {
+  readonly originOf: (source: string, server: string) => Origin;
+  readonly pastCounted: boolean;
+  /** What to add to the tracker's time to get Unix time in ms. */
+  readonly wallOffsetMs: number;
+  readonly nowMs: number;
+}
+
 /** Allocations and sessions: how they begin, end and finish, and the live numbers that follow. */
 export class AllocationTable {
-  readonly #options: AllocationTableOptions;
+  readonly sessions: SessionTable;
+  readonly #lingerMs: number;
   readonly #ledger: Ledger;
-  readonly #users: Users;
   readonly #rows = new TrafficRows();
   readonly #deadlines = new Deadlines<Allocation>();
-  /** Sessions with live allocations by group, where the user does not tell the session. */
-  readonly #sessions = new Map<string, Session>();
-  #finished: Session[] = [];
 
   constructor(options: AllocationTableOptions, ledger: Ledger, users: Users) {
-    this.#options = options;
+    this.sessions = new SessionTable(options, ledger, users);
+    this.#lingerMs = options.lingerMs;
     this.#ledger = ledger;
-    this.#users = users;
   }
 
   /** Begins an allocation; its key must be free. */
   create(proof: Proof): Allocation {
     const { origin, connection, startKnown, contested, nowMs } = proof;
     const key = ownKey(proof.key);
-    const session = this.#sessionFor({ ...proof, key });
+    origin.keys.forgetGhost(key.allocationKey);
+    const session = this.sessions.open({ ...proof, key });
     const realm = session.account;
     const allocation = new Allocation({
       key: key.allocationKey,
@@ -79,6 +79,45 @@ export class AllocationTable {
     origin.allocations.add(allocation);
     this.#deadlines.add(allocation, allocation.expiresAtMs);
     return allocation;
+  }
+
+  /**
+   * Takes in a session of an earlier process. Its allocations are not counted as created again, and
+   * what they relayed is not added to counters again.
+   *
+   * @param options.originOf the origin of an allocation
+   * @param options.pastCounted whether the sums are all that the earlier process counted: it was
+   *   stopped in order, so what is missing of a total was counted by nobody
+   */
+  restore(saved: SavedSession, options: RestoreOptions): void {
+    const { originOf, pastCounted, wallOffsetMs, nowMs } = options;
+    const session = this.sessions.restore(saved, wallOffsetMs);
+    for (const one of saved.open) {
+      const origin = originOf(one.source, one.origin);
+      // Two sessions of one file never share a key; a file made by hand might.
+      if (origin.allocations.has(one.key)) continue;
+      const allocation = new Allocation({
+        key: one.key,
+        origin,
+        session,
+        account: this.#ledger.server(session.account, one.server),
+        row: this.#rows.take(),
+        startKnown: one.startKnown && pastCounted,
+        contested: one.contested,
+        nowMs: one.startedAtMs - wallOffsetMs,
+      });
+      allocation.restore(one, wallOffsetMs);
+      session.join(allocation);
+      origin.allocations.add(allocation);
+      if (allocation.endReason === undefined) {
+        allocation.account.changeLive(allocation.transport, 1);
+        this.#deadlines.add(allocation, allocation.expiresAtMs);
+      } else {
+        this.#deadlines.add(allocation, nowMs + this.#lingerMs);
+      }
+    }
+    this.sessions.resume(session);
+    if (session.open.length === 0) this.sessions.finish(session);
   }
 
   /** A status told again how an allocation is connected, and for how long it lives. */
@@ -108,6 +147,11 @@ export class AllocationTable {
   /** Something was heard of an allocation. */
   touch(allocation: Allocation, nowMs: number): void {
     allocation.lastEventMs = nowMs;
+    this.clear(allocation);
+  }
+
+  /** An allocation is no longer suspect, if it was. */
+  clear(allocation: Allocation): void {
     if (!allocation.suspect) return;
     allocation.suspect = false;
     if (allocation.endReason === undefined) {
@@ -129,11 +173,9 @@ export class AllocationTable {
     allocation.endedAtMs = when.endedAtMs;
     allocation.account.closed[reason] += 1;
     if (!allocation.suspect) allocation.account.changeLive(allocation.transport, -1);
-    const { session } = allocation;
-    session.end(allocation);
-    if (session.liveAllocations === 0) this.#detach(session);
+    this.sessions.end(allocation);
     this.#deadlines.remove(allocation);
-    this.#deadlines.add(allocation, when.nowMs + this.#options.lingerMs);
+    this.#deadlines.add(allocation, when.nowMs + this.#lingerMs);
   }
 
   /** Compares an ended allocation with its totals and forgets it; its session may finish by this. */
@@ -147,7 +189,7 @@ export class AllocationTable {
     origin.stats.missedBytes += bytesOf(settlement.missedClient) + bytesOf(settlement.missedPeer);
     session.settle(allocation, settlement);
     this.#rows.give(allocation.row);
-    if (session.open.length === 0) this.#finish(session);
+    if (session.open.length === 0) this.sessions.finish(session);
   }
 
   /**
@@ -168,78 +210,10 @@ export class AllocationTable {
         const endedAtMs = allocation.lastEventMs;
         this.end(allocation, allocation.suspect ? 'vanished' : 'expired', { endedAtMs, nowMs });
         this.settle(allocation);
+        allocation.origin.keys.noteGhost(allocation.key);
       }
     }
     return true;
-  }
-
-  /** Takes out at most `limit` sessions that have finished, the oldest first. */
-  takeFinished(limit: number): Session[] {
-    if (this.#finished.length <= limit) {
-      const all = this.#finished;
-      this.#finished = [];
-      return all;
-    }
-    return this.#finished.splice(0, limit);
-  }
-
-  #sessionFor(proof: Proof): Session {
-    const { key, startKnown, nowMs } = proof;
-    const userName = this.#options.userName(key.username);
-    const account = this.#ledger.realm(key.realm);
-    const user = this.#users.open(account.realm, userName);
-    // The user's entry goes by its label, which may stand for several long names or realms.
-    const isOwnGroup =
-      this.#options.groupBy === 'user' && user.name === userName && account.realm === key.realm;
-    const group = isOwnGroup ? '' : this.#groupOf(proof, userName);
-    const known = isOwnGroup ? user.current : this.#sessions.get(group);
-    if (known !== undefined) return known;
-    const { username } = key;
-    // Where they are the same, the realm's own text serves all its sessions.
-    const realm = account.realm === key.realm ? account.realm : detach(key.realm);
-    const session = new Session({
-      group,
-      realm,
-      account,
-      user,
-      userName,
-      username,
-      startKnown,
-      nowMs,
-    });
-    this.#users.join(session);
-    account.liveSessions += 1;
-    if (isOwnGroup) user.current = session;
-    else this.#sessions.set(group, session);
-    return session;
-  }
-
-  /** Later allocations of its user or group begin a session of their own. */
-  #detach(session: Session): void {
-    if (session.group === '') session.user.current = undefined;
-    else this.#sessions.delete(session.group);
-  }
-
-  #groupOf({ origin, key, connection }: Proof, name: string): string {
-    // The realm's length keeps realm and name apart, whatever they hold.
-    const user = `${key.realm.length} ${key.realm} ${name}`;
-    switch (this.#options.groupBy) {
-      case 'user':
-        return user;
-      case 'client':
-        return `${connection === undefined ? '' : addressOf(connection.remote)} ${user}`;
-      case 'allocation':
-        return `${origin.number} ${key.allocationKey}`;
-    }
-  }
-
-  #finish(session: Session): void {
-    const { account, endReason } = session;
-    session.id = this.#options.newSessionId(session.startedAtMs);
-    account.liveSessions -= 1;
-    const finished = session.relayed ? account.finishedRelayed : account.finishedUnrelayed;
-    finished[endReason] += 1;
-    this.#finished.push(session);
   }
 }
 

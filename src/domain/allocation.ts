@@ -2,6 +2,7 @@ import type { Waiting } from './deadlines.ts';
 import type { Connection, TlsVersion, Transport } from './event.ts';
 import type { EndReason, ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
+import { type SavedAllocation, savedTraffic } from './saved-session.ts';
 import type { Session } from './session.ts';
 import {
   isZero,
@@ -54,11 +55,15 @@ export class Allocation implements Waiting {
   contested: boolean;
   /** Its status key was missing, and nothing was heard since (design, rule 7). */
   suspect = false;
+  /** Number of the last scan that found its status key. */
+  foundBy = 0;
+  /** Number of the last scan that had begun when its last status message came. */
+  statusAfter = 0;
   /** coturn 4.6.0 and later tell the connection, and always report the peer side. */
   expectsPeer = false;
   /** A peer report or total was seen, so zero on the peer side means that nothing was relayed. */
   reportsPeer = false;
-  readonly #gapsAtStart: number;
+  #gapsAtStart: number;
 
   /** Sums of its reports and the time of its last event; given back once it is settled. */
   readonly row: TrafficRow;
@@ -77,6 +82,26 @@ export class Allocation implements Waiting {
     this.row = init.row;
     this.lastEventMs = init.nowMs;
     this.#gapsAtStart = init.origin.gaps;
+  }
+
+  /**
+   * Takes over what an earlier process knew of it. Events were lost meanwhile, so only totals can
+   * make it complete.
+   */
+  restore(saved: SavedAllocation, wallOffsetMs: number): void {
+    this.transport = saved.transport;
+    this.tls = saved.tls;
+    this.local = saved.local;
+    this.lifetimeMs = saved.lifetimeMs;
+    this.endReason = saved.endReason ?? undefined;
+    this.endedAtMs = saved.endReason === null ? 0 : saved.endedAtMs - wallOffsetMs;
+    this.expectsPeer = saved.expectsPeer;
+    this.reportsPeer = saved.reportsPeer;
+    this.clientTotal = saved.clientTotal === null ? undefined : savedTraffic(saved.clientTotal);
+    this.peerTotal = saved.peerTotal === null ? undefined : savedTraffic(saved.peerTotal);
+    this.lastEventMs = saved.lastEventMs - wallOffsetMs;
+    this.row.page.set([...saved.client, ...saved.peer], this.row.offset);
+    this.#gapsAtStart = -1;
   }
 
   /** When it was last heard of, in ms. */

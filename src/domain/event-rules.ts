@@ -86,7 +86,8 @@ export class EventRules {
       if (known.endReason === undefined) this.#supersede(known, status.connection, nowMs);
       this.#table.settle(known);
     }
-    this.#create({ origin, key, ...status, startKnown: true, contested, nowMs });
+    const allocation = this.#create({ origin, key, ...status, startKnown: true, contested, nowMs });
+    allocation.statusAfter = origin.keys.scans;
   }
 
   /** A `new` for a key that lives: its server has restarted, or another one uses the same id. */
@@ -108,6 +109,7 @@ export class EventRules {
     }
     allocation ??= this.adopt(origin, key, nowMs, status);
     this.#table.touch(allocation, nowMs);
+    allocation.statusAfter = origin.keys.scans;
     this.#table.refresh(allocation, status.lifetimeSeconds, status.connection);
   }
 

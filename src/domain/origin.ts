@@ -1,6 +1,7 @@
 import type { Allocation } from './allocation.ts';
 import { AllocationIndex } from './allocation-index.ts';
 import type { SourceStats } from './source-stats.ts';
+import { StatusKeys } from './status-keys.ts';
 
 /**
  * A key space: the keys of one coturn server (embedded statsdb) or of all servers that share one
@@ -14,6 +15,8 @@ export class Origin {
   readonly server: string;
   /** What lives or lingers here, by the key without its topic. */
   readonly allocations: AllocationIndex<Allocation> = new AllocationIndex();
+  /** What scans have found of its status keys. */
+  readonly keys: StatusKeys = new StatusKeys();
   /** How often messages may have been lost; an allocation compares it with the number at its start. */
   gaps = 0;
 

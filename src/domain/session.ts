@@ -1,12 +1,13 @@
 import type { Allocation, Settlement } from './allocation.ts';
 import type { EndReason, RealmAccount } from './ledger.ts';
+import { type SavedSession, savedTraffic } from './saved-session.ts';
 import { NOTHING, sumTraffic, type Traffic } from './traffic.ts';
 import { CLIENT } from './traffic-rows.ts';
 import type { User } from './user.ts';
 
 /** The allocations of one user that overlap in time (design, section 2). */
 export class Session {
-  /** Unique, and sortable by time of start; given once it has finished. */
+  /** Unique, and sortable by time of start; empty until `SessionTable` gives it one. */
   id = '';
   /** What allocations share to be of one session; empty when the user tells it. */
   readonly group: string;
@@ -54,8 +55,25 @@ export class Session {
     this.user = init.user;
     this.userName = init.userName;
     this.username = init.username;
-    this.startedAtMs = init.nowMs;
+    this.startedAtMs = init.startedAtMs;
     this.startKnown = init.startKnown;
+  }
+
+  /** Takes over what an earlier process knew of it, but for its allocations. */
+  restore(saved: SavedSession, wallOffsetMs: number): void {
+    this.id = saved.id;
+    this.endedAtMs = saved.endedAtMs === 0 ? 0 : saved.endedAtMs - wallOffsetMs;
+    this.endReason = saved.endReason;
+    this.allocationCount = saved.allocationCount - saved.open.length;
+    this.client = savedTraffic(saved.client);
+    this.peer = savedTraffic(saved.peer);
+    this.missedBytes = saved.missedBytes;
+    this.complete = saved.complete;
+    this.reportsPeer = saved.reportsPeer;
+    this.servers = saved.servers;
+    this.transports = saved.transports;
+    this.tlsVersions = saved.tlsVersions;
+    this.clients = saved.clients;
   }
 
   /** Counts an allocation that has just begun. */
@@ -67,7 +85,7 @@ export class Session {
     } else {
       allocation.slot = this.open.push(allocation) - 1;
     }
-    this.liveAllocations += 1;
+    if (allocation.endReason === undefined) this.liveAllocations += 1;
     this.allocationCount += 1;
   }
 
@@ -132,7 +150,7 @@ export interface SessionInit {
   readonly userName: string;
   readonly username: string;
   readonly startKnown: boolean;
-  readonly nowMs: number;
+  readonly startedAtMs: number;
 }
 
 /**

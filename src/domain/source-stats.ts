@@ -22,8 +22,12 @@ export class SourceStats {
   collisions = 0;
   /** Connections lost. */
   disconnects = 0;
+  /** How long events could not arrive after a connection was lost, in ms, all gaps together. */
+  gapMs = 0;
   /** Reads of the status keys that came to their end. */
   resyncs = 0;
+  /** True while scans find no keys though allocations live: the database is not coturn's. */
+  isWrongDatabase = false;
   /** When the newest message arrived, in ms; 0 before the first. */
   lastEventMs = 0;
 

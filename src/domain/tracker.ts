@@ -1,12 +1,19 @@
-import { AllocationTable, type AllocationTableOptions } from './allocation-table.ts';
+import {
+  AllocationTable,
+  type AllocationTableOptions,
+  type RestoreOptions,
+} from './allocation-table.ts';
 import { countEvent, EventRules, reject } from './event-rules.ts';
+import { KeyScan } from './key-scan.ts';
 import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
 import { parseStatus, readTraffic } from './payload.ts';
+import { type SavedSession, saveSession } from './saved-session.ts';
 import type { Session } from './session.ts';
+import { isInShard, type Shard } from './shard.ts';
 import type { SourceStats } from './source-stats.ts';
-import { parseStatsKey } from './stats-key.ts';
+import { parseStatsKey, type StatsKey } from './stats-key.ts';
 import {
   addTrafficAt,
   CLIENT,
@@ -23,6 +30,8 @@ export interface TrackerOptions extends AllocationTableOptions {
   readonly maxUsers: number;
   /** The most realms with series of their own. */
   readonly maxRealms: number;
+  /** The users to account for; absent: all. */
+  readonly shard?: Shard;
 }
 
 /** coturn before 4.6.2 publishes this every 5 s on each connection. */
@@ -45,7 +54,10 @@ export class Tracker {
   /** The numbers of the delta that is being read; kept to make no object for each. */
   readonly #delta = new Float64Array(TRAFFIC_LENGTH);
 
+  readonly #options: TrackerOptions;
+
   constructor(options: TrackerOptions) {
+    this.#options = options;
     this.ledger = new Ledger(options.maxRealms);
     this.users = new Users(options.maxUsers);
     this.#table = new AllocationTable(options, this.ledger, this.users);
@@ -77,6 +89,7 @@ export class Tracker {
     if (key === KEEPALIVE_KEY) return countEvent(origin, 'other', nowMs);
     const parsed = parseStatsKey(key);
     if (!parsed.ok) return reject(origin, parsed.reason);
+    if (!this.#isOurs(parsed)) return;
     if (parsed.topic !== 'status') return this.#rules.applyTraffic(origin, parsed, payload, nowMs);
     const status = parseStatus(payload);
     if (!status.ok) return reject(origin, status.reason);
@@ -118,18 +131,15 @@ export class Tracker {
     return true;
   }
 
-  /**
-   * Takes a status key that a scan found, with its value: adopts the allocation unless it is known.
-   * Not an event of coturn, so it counts as none.
-   */
-  adopt(origin: Origin, key: string, payload: string, nowMs: number): void {
-    const parsed = parseStatsKey(key);
-    if (!parsed.ok) return reject(origin, parsed.reason);
-    if (parsed.topic !== 'status' || origin.allocations.has(parsed.allocationKey)) return;
-    const status = parseStatus(payload);
-    if (!status.ok) return reject(origin, status.reason);
-    if (status.status.kind === 'deleted') return;
-    this.#rules.adopt(origin, parsed, nowMs, status.status);
+  /** Begins to read the status keys of an origin. */
+  beginScan(origin: Origin, nowMs: number): KeyScan {
+    return new KeyScan({
+      table: this.#table,
+      rules: this.#rules,
+      origin,
+      nowMs,
+      isOurs: (key) => this.#isOurs(key),
+    });
   }
 
   /** Messages of this origin may have been lost: what lives now needs totals to be complete. */
@@ -162,12 +172,35 @@ export class Tracker {
 
   /** Takes out at most `limit` finished sessions. Each wants {@link release} when it is recorded. */
   takeFinished(limit: number = Number.POSITIVE_INFINITY): Session[] {
-    return this.#table.takeFinished(limit);
+    return this.#table.sessions.takeFinished(limit);
   }
 
   /** A finished session is recorded: the series of its user may disappear. */
   release(session: Session): void {
     this.users.leave(session);
+  }
+
+  /**
+   * The form of a state file for every session that is not recorded yet. Made one by one, so that
+   * events may be taken in between; each is whole by itself.
+   *
+   * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
+   */
+  *savedSessions(wallOffsetMs: number): IterableIterator<SavedSession> {
+    for (const session of this.users.sessions()) {
+      this.#table.sessions.idOf(session);
+      yield saveSession(session, wallOffsetMs);
+    }
+  }
+
+  /** Takes in a session of an earlier process. */
+  restore(saved: SavedSession, options: RestoreOptions): void {
+    this.#table.restore(saved, options);
+  }
+
+  /** The process stops and its sessions go on in another: parked traffic is counted. */
+  suspend(): void {
+    this.#parked.releaseAll();
   }
 
   /** The process stops: everything ends, what lives by reason `shutdown`. */
@@ -195,6 +228,11 @@ export class Tracker {
   /** How many keys have traffic and no proof. */
   get parkedCount(): number {
     return this.#parked.size;
+  }
+
+  #isOurs({ realm, username }: StatsKey): boolean {
+    const { shard, userName } = this.#options;
+    return shard === undefined || isInShard(realm, userName(username), shard);
   }
 
   #countUnallocated({ origin, realm, traffic }: Parked): void {

@@ -60,6 +60,13 @@ export class Users {
     return this.#overflowing.values();
   }
 
+  /** All sessions that are not recorded yet. */
+  *sessions(): IterableIterator<Session> {
+    // A copy of each list, since sessions may end between two steps of this.
+    for (const user of this.#users.values()) yield* [...user.sessions];
+    for (const user of this.#overflowing.values()) yield* [...user.sessions];
+  }
+
   /**
    * The entry of a user, which is made where there is none.
    *

@@ -2,6 +2,7 @@ import { collectDefaultMetrics } from 'prom-client';
 import type { BuildInfo } from '../build-info.ts';
 import type { Users } from '../domain/user.ts';
 import type { RecordStats } from '../records/record-stats.ts';
+import type { StateStats } from '../state/state-stats.ts';
 import { registerCounter, registerGauge } from './live-metric.ts';
 import type { MetricsRegistry } from './registry.ts';
 
@@ -11,6 +12,7 @@ export interface ExporterMetricsInput {
   /** The most users with series of their own. */
   readonly maxUsers: number;
   readonly records: RecordStats;
+  readonly state: StateStats;
   readonly build: BuildInfo;
 }
 
@@ -29,7 +31,7 @@ export function registerExporterMetrics(
   registry: MetricsRegistry,
   input: ExporterMetricsInput,
 ): void {
-  const { users, maxUsers, records, build } = input;
+  const { users, maxUsers, build } = input;
   registerGauge(registry, {
     name: 'coturn_exporter_users',
     help: 'Users with live sessions, also those without series of their own.',
@@ -42,6 +44,23 @@ export function registerExporterMetrics(
     labels: [],
     read: () => [[{}, maxUsers]],
   });
+  registerRecordMetrics(registry, input);
+  registerGauge(registry, {
+    name: 'coturn_exporter_build_info',
+    help: 'Always 1; what runs is in the labels.',
+    labels: ['version', 'revision', 'node_version'],
+    read: () => [
+      [{ version: build.version, revision: build.revision, node_version: build.nodeVersion }, 1],
+    ],
+  });
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
+}
+
+function registerRecordMetrics(
+  registry: MetricsRegistry,
+  { records, state }: ExporterMetricsInput,
+): void {
   registerCounter(registry, {
     name: 'coturn_exporter_records_total',
     help: 'Session records written, and those whose write failed (they are tried again).',
@@ -57,14 +76,25 @@ export function registerExporterMetrics(
     labels: [],
     read: () => [[{}, records.queued]],
   });
-  registerGauge(registry, {
-    name: 'coturn_exporter_build_info',
-    help: 'Always 1; what runs is in the labels.',
-    labels: ['version', 'revision', 'node_version'],
+  registerCounter(registry, {
+    name: 'coturn_exporter_records_spilled_total',
+    help: 'Session records that went to stderr, since their destination took none.',
+    labels: [],
+    read: () => [[{}, records.spilled]],
+  });
+  registerCounter(registry, {
+    name: 'coturn_exporter_state_saves_total',
+    help: 'Writings of the state file (--state.file).',
+    labels: ['result'],
     read: () => [
-      [{ version: build.version, revision: build.revision, node_version: build.nodeVersion }, 1],
+      [{ result: 'saved' }, state.saved],
+      [{ result: 'failed' }, state.failed],
     ],
   });
-  collectDefaultMetrics({ register: registry });
-  for (const name of MISNAMED) registry.removeSingleMetric(name);
+  registerGauge(registry, {
+    name: 'coturn_exporter_state_saved_timestamp_seconds',
+    help: 'Unix time of the newest state file; 0 before the first.',
+    labels: [],
+    read: () => [[{}, state.lastSavedAtMs / 1000]],
+  });
 }

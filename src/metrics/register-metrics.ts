@@ -2,6 +2,7 @@ import type { BuildInfo } from '../build-info.ts';
 import type { Tracker } from '../domain/tracker.ts';
 import type { RecordStats } from '../records/record-stats.ts';
 import type { Sources } from '../sources/create-sources.ts';
+import type { StateStats } from '../state/state-stats.ts';
 import { registerAllocationMetrics } from './allocation-metrics.ts';
 import { registerExporterMetrics } from './exporter-metrics.ts';
 import type { MetricsRegistry } from './registry.ts';
@@ -15,6 +16,7 @@ export interface MetricsInput {
   readonly tracker: Tracker;
   readonly sources: Sources;
   readonly records: RecordStats;
+  readonly state: StateStats;
   readonly build: BuildInfo;
   /** The most users with series of their own. */
   readonly maxUsers: number;
@@ -28,12 +30,12 @@ export interface MetricsInput {
  * @returns what takes each finished session
  */
 export function registerMetrics(registry: MetricsRegistry, input: MetricsInput): SessionObserver {
-  const { tracker, sources, records, build, maxUsers, wallOffsetMs } = input;
+  const { tracker, sources, records, state, build, maxUsers, wallOffsetMs } = input;
   registerTrafficMetrics(registry, tracker.ledger);
   registerAllocationMetrics(registry, tracker.ledger);
   const observer = registerSessionMetrics(registry, tracker.ledger);
   registerSourceMetrics(registry, { sources: sources.all, wallOffsetMs });
   registerStatsdbMetrics(registry, sources.statsdb);
-  registerExporterMetrics(registry, { users: tracker.users, maxUsers, records, build });
+  registerExporterMetrics(registry, { users: tracker.users, maxUsers, records, state, build });
   return observer;
 }

@@ -45,6 +45,18 @@ export function registerSourceMetrics(registry: MetricsRegistry, input: SourceMe
         stats.lastEventMs === 0 ? 0 : (stats.lastEventMs + wallOffsetMs()) / 1000,
       ]),
   });
+  registerGauge(registry, {
+    name: 'coturn_exporter_source_wrong_database',
+    help: '1 while the status keys of live allocations are not in this database; resync is off.',
+    labels: ['source'],
+    read: () => sources.map(({ stats }) => [{ source: stats.name }, stats.isWrongDatabase ? 1 : 0]),
+  });
+  registerCounter(registry, {
+    name: 'coturn_exporter_source_gap_seconds_total',
+    help: 'How long events could not arrive after connections were lost.',
+    labels: ['source'],
+    read: () => sources.map(({ stats }) => [{ source: stats.name }, stats.gapMs / 1000]),
+  });
   for (const [name, help, field] of COUNTERS) {
     registerCounter(registry, {
       name,

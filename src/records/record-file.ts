@@ -1,4 +1,5 @@
 import { close, constants, open, write } from 'node:fs';
+import { open as openForReading } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const openFile = promisify(open);
@@ -51,7 +52,10 @@ export function createRecordFile(path: string): RecordFile {
     if (stale) await drop();
     const flags = constants.O_APPEND | constants.O_CREAT | constants.O_WRONLY;
     // Records hold user names and addresses: not for everyone on the machine.
-    fd ??= await openFile(path, flags, 0o640);
+    if (fd === undefined) {
+      fd = await openFile(path, flags, 0o640);
+      await endCutLine(path, fd);
+    }
     return fd;
   };
   return {
@@ -65,6 +69,20 @@ export function createRecordFile(path: string): RecordFile {
       await current();
     },
   };
+}
+
+/** A process that was killed may have left a part of a line; the next record begins its own. */
+async function endCutLine(path: string, fd: number): Promise<void> {
+  const file = await openForReading(path, 'r').catch(() => undefined);
+  if (file === undefined) return;
+  try {
+    const { size } = await file.stat();
+    if (size === 0) return;
+    const { buffer } = await file.read(Buffer.alloc(1), 0, 1, size - 1);
+    if (buffer.toString() !== '\n') await writeSome(fd, Buffer.from('\n'));
+  } finally {
+    await file.close();
+  }
 }
 
 function writeSome(fd: number, bytes: Buffer): Promise<number> {

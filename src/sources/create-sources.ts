@@ -4,12 +4,12 @@ import { formatHostPort } from '../config/values.ts';
 import { SourceStats } from '../domain/source-stats.ts';
 import { createRedisTelemetry } from '../telemetry/redis-telemetry.ts';
 import { RedisSource } from './redis-source.ts';
-import type { MessageSink, Source } from './source.ts';
+import type { ScanSink, Source } from './source.ts';
 import { createStatsdbSource, type StatsdbSource } from './statsdb-source.ts';
 
 /** What sources need besides their configuration. */
 export interface SourcesContext {
-  readonly sink: MessageSink;
+  readonly sink: ScanSink;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -28,6 +28,7 @@ export function createSources(config: Config, context: SourcesContext): Sources 
     const stats = new SourceStats(source.name, 'status');
     const telemetry = createRedisTelemetry(log, stats);
     return new RedisSource({
+      resyncIntervalMs: config.redis.resyncIntervalMs,
       config: source,
       tls: config.redis.tls,
       sink,

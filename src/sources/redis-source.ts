@@ -5,8 +5,8 @@ import type { Origin } from '../domain/origin.ts';
 import type { SourceStats } from '../domain/source-stats.ts';
 import type { RedisTelemetry } from '../telemetry/redis-telemetry.ts';
 import { redisOptions } from './redis-options.ts';
-import type { MessageSink, Source, SourceStatus } from './source.ts';
-import { scanStatusKeys } from './status-key-scan.ts';
+import { RedisResync } from './redis-resync.ts';
+import type { ScanSink, Source, SourceStatus } from './source.ts';
 
 /** Both shapes of coturn's keys: with and without a realm. Its keepalives are not asked for. */
 const PATTERNS = ['turn/realm/*', 'turn/user/*'];
@@ -18,9 +18,11 @@ const PING_INTERVAL_MS = 10_000;
 export interface RedisSourceOptions {
   readonly config: RedisSourceConfig;
   readonly tls?: RedisTlsConfig | undefined;
-  readonly sink: MessageSink;
+  readonly sink: ScanSink;
   readonly stats: SourceStats;
   readonly nowMs: () => number;
+  /** How long after a scan of the status keys the next one begins, in ms. */
+  readonly resyncIntervalMs: number;
   readonly telemetry: RedisTelemetry;
 }
 
@@ -37,12 +39,14 @@ export class RedisSource implements Source {
   #lostAtMs = 0;
   #reason = 'not connected yet';
   #pingTimer: NodeJS.Timeout | undefined;
-  #scan: Redis | undefined;
+  #resyncTimer: NodeJS.Timeout | undefined;
+  readonly #resyncer: RedisResync;
 
   constructor(options: RedisSourceOptions) {
     this.stats = options.stats;
     this.#options = options;
     this.#origin = options.sink.openOrigin(options.stats, options.stats.name);
+    this.#resyncer = new RedisResync(options);
   }
 
   status(): SourceStatus {
@@ -71,20 +75,21 @@ export class RedisSource implements Source {
 
   async stop(): Promise<void> {
     clearInterval(this.#pingTimer);
+    clearTimeout(this.#resyncTimer);
     const subscriber = this.#subscriber;
     this.#subscriber = undefined;
     this.#isSubscribed = false;
     this.#reason = 'stopped';
     subscriber?.removeAllListeners('close');
     subscriber?.disconnect();
-    this.#scan?.disconnect();
+    this.#resyncer.stop();
   }
 
   async #subscribe(subscriber: Redis): Promise<void> {
     try {
       await subscriber.psubscribe(...PATTERNS);
     } catch (error) {
-      this.#fail(messageOf(error));
+      this.#fail(error instanceof Error ? error.message : String(error));
       // Nothing comes over this connection: another attempt may find the ACL mended.
       subscriber.disconnect(true);
       return;
@@ -95,9 +100,10 @@ export class RedisSource implements Source {
     const { nowMs, sink, telemetry } = this.#options;
     const gapMs = this.#lostAtMs === 0 ? 0 : nowMs() - this.#lostAtMs;
     if (gapMs > 0) sink.noteGap(this.#origin);
+    this.stats.gapMs += gapMs;
     telemetry.subscribed(gapMs);
     this.#watch(subscriber);
-    await this.#readStatusKeys();
+    await this.#resync(subscriber);
   }
 
   /** Cuts a connection whose Redis does not answer: a stalled one looks like a silent one. */
@@ -128,6 +134,7 @@ export class RedisSource implements Source {
 
   #lose(): void {
     clearInterval(this.#pingTimer);
+    clearTimeout(this.#resyncTimer);
     if (!this.#isSubscribed) return;
     this.#isSubscribed = false;
     this.#lostAtMs = this.#options.nowMs();
@@ -135,31 +142,14 @@ export class RedisSource implements Source {
     this.#options.telemetry.disconnected(this.#reason);
   }
 
-  /** Adopts what lives already. On a connection of its own, since a subscriber can ask nothing. */
-  async #readStatusKeys(): Promise<void> {
-    const { config, tls, sink, nowMs, telemetry } = this.#options;
-    this.#scan?.disconnect();
-    const redis = new Redis({ ...redisOptions(config, tls), retryStrategy: () => null });
-    this.#scan = redis;
-    // Every failure also rejects the call that waits; without a listener ioredis prints it.
-    redis.on('error', () => undefined);
-    const startedMs = nowMs();
-    let count = 0;
-    try {
-      await redis.connect();
-      for await (const entries of scanStatusKeys(redis)) {
-        count += entries.length;
-        for (const { key, value } of entries) sink.adopt(this.#origin, key, value, nowMs());
-      }
-      telemetry.scanned(count, nowMs() - startedMs);
-    } catch (error) {
-      if (this.#subscriber !== undefined) telemetry.scanFailed(messageOf(error));
-    } finally {
-      redis.disconnect();
-    }
+  /** Compares what is known with the status keys, now and at every interval, while subscribed. */
+  async #resync(subscriber: Redis): Promise<void> {
+    await this.#resyncer.run(this.#origin);
+    clearTimeout(this.#resyncTimer);
+    if (this.#subscriber !== subscriber || !this.#isSubscribed) return;
+    this.#resyncTimer = setTimeout(
+      () => void this.#resync(subscriber),
+      this.#options.resyncIntervalMs,
+    );
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

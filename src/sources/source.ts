@@ -1,3 +1,4 @@
+import type { KeyScan } from '../domain/key-scan.ts';
 import type { Origin } from '../domain/origin.ts';
 import type { SourceStats } from '../domain/source-stats.ts';
 
@@ -49,12 +50,16 @@ export interface MessageSink {
    * @returns false when it was anything else, and nothing has happened: call `receive`
    */
   receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean;
-  /** A status key found by a scan, with its value: adopts the allocation unless it is known. */
-  adopt(origin: Origin, key: string, payload: string, nowMs: number): void;
   /** Messages of this origin may have been lost (a connection broke). */
   noteGap(origin: Origin): void;
   /** A coturn of this origin has started anew: what was live is suspect until heard of (rule 7). */
   suspectAll(origin: Origin, nowMs: number): void;
   /** Status keys (`turn/…/status`) of the live allocations of this origin. */
   statusKeys(origin: Origin): Iterable<string>;
+}
+
+/** A sink whose allocations can be compared with the status keys of a Redis. */
+export interface ScanSink extends MessageSink {
+  /** Begins to read the status keys of an origin. */
+  beginScan(origin: Origin, nowMs: number): KeyScan;
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { ScanResult } from '../domain/key-scan.ts';
 import type { SourceStats } from '../domain/source-stats.ts';
 
 /** What the log says about one Redis source, and the counters that go with it. */
@@ -6,14 +7,15 @@ export interface RedisTelemetry {
   subscribed(gapMs: number): void;
   connectionFailed(why: string): void;
   disconnected(why: string): void;
-  scanned(keys: number, milliseconds: number): void;
-  scanFailed(why: string): void;
+  resynced(result: ScanResult, milliseconds: number): void;
+  resyncFailed(why: string): void;
 }
 
 /** Passwords never get here: what Redis and the network say does not hold them. */
 export function createRedisTelemetry(parentLog: Logger, stats: SourceStats): RedisTelemetry {
   const log = parentLog.child({ source: stats.name });
   let lastFailure = '';
+  let isWarned = false;
   return {
     subscribed(gapMs) {
       lastFailure = '';
@@ -34,11 +36,16 @@ export function createRedisTelemetry(parentLog: Logger, stats: SourceStats): Red
       lastFailure = why;
       log.warn({ reason: why }, 'connection lost, connecting again');
     },
-    scanned(keys, milliseconds) {
-      stats.resyncs += 1;
-      log.debug({ keys, milliseconds: Math.round(milliseconds) }, 'status keys are read');
+    resynced(result, milliseconds) {
+      log.debug({ ...result, milliseconds: Math.round(milliseconds) }, 'status keys are read');
+      if (result.isWrongDatabase && !isWarned) {
+        log.warn(
+          'allocations live whose status keys are not there: the database number in --redis.url is probably not the dbname of redis-statsdb; missing keys mean nothing until some are found',
+        );
+      }
+      isWarned = result.isWrongDatabase;
     },
-    scanFailed(why) {
+    resyncFailed(why) {
       log.warn({ reason: why }, 'status keys cannot be read, live allocations may be missing');
     },
   };

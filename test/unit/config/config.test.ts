@@ -48,7 +48,9 @@ describe('parseCommandLine', () => {
         users: { label: 'userid', restSeparator: ':', maxSeries: 10_000 },
         realms: { maxSeries: 1_000 },
         records: {},
-        log: { level: 'info', format: 'json' },
+        state: { intervalMs: 10_000 },
+      shard: { index: 0, total: 1 },
+      log: { level: 'info', format: 'json' },
       },
     });
   });

@@ -44,7 +44,7 @@ function createAllocation(setup: Setup = {}): Allocation {
     userName: 'bob',
     username: 'bob',
     startKnown: true,
-    nowMs: 1000,
+    startedAtMs: 1000,
   });
   const allocation = new Allocation({
     key: 'turn/user/bob/allocation/000000000000000001',

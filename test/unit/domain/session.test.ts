@@ -23,7 +23,7 @@ function createSession(): Session {
     userName: 'bob',
     username: '1795306257:bob',
     startKnown: true,
-    nowMs: 1000,
+    startedAtMs: 1000,
   });
 }
 

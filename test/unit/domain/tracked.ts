@@ -1,4 +1,4 @@
-import type { GroupBy } from '../../../src/domain/allocation-table.ts';
+import type { GroupBy } from '../../../src/domain/session-table.ts';
 import type { EndReason } from '../../../src/domain/ledger.ts';
 import type { Origin } from '../../../src/domain/origin.ts';
 import type { Session } from '../../../src/domain/session.ts';

@@ -391,7 +391,7 @@ describe('Tracker', () => {
           if (choice === 1) tracker.noteGap(origin);
           if (choice === 2) {
             const { key, payload } = inCircle(interleave(plan), inCircle(plan.cuts, turn));
-            tracker.adopt(origin, key, payload, nowMs);
+            tracker.beginScan(origin, nowMs).found(key, payload, nowMs);
           }
           turn += 1;
           const { live, sessions } = recount(now);
@@ -481,7 +481,7 @@ describe('Tracker', () => {
           let events = 0;
           for (const [name, text] of messages) {
             tracked.send(name, text);
-            tracked.tracker.adopt(tracked.origin, name, text, tracked.nowMs);
+            tracked.tracker.beginScan(tracked.origin, tracked.nowMs).found(name, text, tracked.nowMs);
             events += 1;
           }
           const { stats } = tracked;

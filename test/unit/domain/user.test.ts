@@ -15,7 +15,7 @@ function join(users: Users, name: string, realm = 'r'): Session {
     userName: name,
     username: name,
     startKnown: true,
-    nowMs: 0,
+    startedAtMs: 0,
   });
   users.join(session);
   return session;

@@ -46,8 +46,6 @@ export class FakeSink implements MessageSink {
     return true;
   }
 
-  adopt(): void {}
-
   noteGap(origin: Origin): void {
     this.calls.push(`${origin.server} gap`);
   }

@@ -1,0 +1,63 @@
+import { Redis } from 'ioredis';
+import type { RedisTlsConfig } from '../config/config.ts';
+import type { RedisSourceConfig } from '../config/redis-url.ts';
+import type { Origin } from '../domain/origin.ts';
+import type { RedisTelemetry } from '../telemetry/redis-telemetry.ts';
+import { redisOptions } from './redis-options.ts';
+import type { ScanSink } from './source.ts';
+import { scanStatusKeys } from './status-key-scan.ts';
+
+/** What a {@link RedisResync} works with. */
+export interface RedisResyncOptions {
+  readonly config: RedisSourceConfig;
+  readonly tls?: RedisTlsConfig | undefined;
+  readonly sink: ScanSink;
+  readonly nowMs: () => number;
+  readonly telemetry: RedisTelemetry;
+}
+
+/**
+ * Reads the status keys of a Redis, to adopt what lives there unknown and to suspect what is gone. On
+ * a connection of its own, since a subscriber can ask nothing; made for each reading, so that there
+ * is none to look after between them.
+ */
+export class RedisResync {
+  readonly #options: RedisResyncOptions;
+  #connection: Redis | undefined;
+
+  constructor(options: RedisResyncOptions) {
+    this.#options = options;
+  }
+
+  /** Reads all keys once. A failure is told to the telemetry and leaves everything as it was. */
+  async run(origin: Origin): Promise<void> {
+    const { config, tls, sink, nowMs, telemetry } = this.#options;
+    this.stop();
+    const redis = new Redis({ ...redisOptions(config, tls), retryStrategy: () => null });
+    this.#connection = redis;
+    // Every failure also rejects the call that waits; without a listener ioredis prints it.
+    redis.on('error', () => undefined);
+    const startedMs = nowMs();
+    try {
+      await redis.connect();
+      const scan = sink.beginScan(origin, nowMs());
+      for await (const entries of scanStatusKeys(redis)) {
+        for (const { key, value } of entries) scan.found(key, value, nowMs());
+      }
+      telemetry.resynced(scan.end(), nowMs() - startedMs);
+    } catch (error) {
+      const isStopped = this.#connection !== redis;
+      if (!isStopped)
+        telemetry.resyncFailed(error instanceof Error ? error.message : String(error));
+    } finally {
+      redis.disconnect();
+    }
+  }
+
+  /** Gives up a reading under way. */
+  stop(): void {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    connection?.disconnect();
+  }
+}

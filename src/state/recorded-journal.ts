@@ -1,0 +1,80 @@
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+
+/** A line of the journal that is no session id: an exporter has taken over the state file. */
+const OPENED = 'opened';
+
+/** What a journal tells. */
+export interface Journal {
+  /** Sessions of the state file that have their record already. */
+  readonly recorded: ReadonlySet<string>;
+  /** An exporter went on from the state file, so it is not the last word of its writer any more. */
+  readonly wasOpened: boolean;
+}
+
+/**
+ * A list beside the state file of the sessions that were recorded since it was written: a process
+ * that is killed leaves a state file in which they still live, and nobody wants two records. Written
+ * at once and synchronously, a short line for each record.
+ */
+export class RecordedJournal {
+  readonly #path: string;
+  #fd: number | undefined;
+  /** What was recorded since the snapshot under way began. */
+  #sinceSnapshot: string[] = [];
+
+  constructor(stateFile: string) {
+    this.#path = `${stateFile}.recorded`;
+  }
+
+  /** What an earlier process left; empty when there is none. */
+  read(): Journal {
+    let text = '';
+    try {
+      text = readFileSync(this.#path, 'utf8');
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+    const lines = text.split('\n').filter((line) => line !== '');
+    return { recorded: new Set(lines), wasOpened: lines.includes(OPENED) };
+  }
+
+  /** An exporter goes on from the state file. */
+  open(): void {
+    this.#append(`${OPENED}\n`);
+  }
+
+  /** These sessions have their records. */
+  add(ids: readonly string[]): void {
+    this.#sinceSnapshot.push(...ids);
+    this.#append(`${ids.join('\n')}\n`);
+  }
+
+  /** A snapshot begins: sessions recorded from now on may be in it. */
+  beginSnapshot(): void {
+    this.#sinceSnapshot = [];
+  }
+
+  /** The snapshot is the state file now: only what was recorded since it began is of interest. */
+  endSnapshot(): void {
+    const fresh = `${this.#path}.tmp`;
+    writeFileSync(fresh, this.#sinceSnapshot.map((id) => `${id}\n`).join(''), { mode: 0o600 });
+    renameSync(fresh, this.#path);
+    this.close();
+  }
+
+  /** Closes the file; it is opened again when needed. */
+  close(): void {
+    if (this.#fd !== undefined) closeSync(this.#fd);
+    this.#fd = undefined;
+  }
+
+  #append(text: string): void {
+    this.#fd ??= openSync(this.#path, 'a', 0o600);
+    writeSync(this.#fd, text);
+  }
+}
+
+/** Whether an error says that there is no such file. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}

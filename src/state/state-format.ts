@@ -1,0 +1,127 @@
+import type { SavedSession } from '../domain/saved-session.ts';
+
+/** Told apart from every other file by its first line. */
+export const STATE_FORMAT = 'coturn-exporter-state';
+
+/** The version that is written. Older ones are read, newer ones are refused. */
+export const STATE_VERSION = 1;
+
+/** The first line of a state file. */
+export interface StateHeader {
+  readonly format: typeof STATE_FORMAT;
+  readonly version: number;
+  /** RFC 3339. */
+  readonly savedAt: string;
+  /**
+   * Saved at an orderly stop, when nothing more was counted after: what later totals have more than
+   * the sums was counted by nobody.
+   */
+  readonly isFinal: boolean;
+}
+
+/** A state file that was read. */
+export interface SavedState {
+  readonly header: StateHeader;
+  readonly sessions: readonly SavedSession[];
+}
+
+/** The first line of a state file, with its line feed. */
+export function renderHeader(header: Pick<StateHeader, 'savedAt' | 'isFinal'>): string {
+  return `${JSON.stringify({ format: STATE_FORMAT, version: STATE_VERSION, ...header })}\n`;
+}
+
+/** The line of a session, with its line feed. */
+export function renderSession(session: SavedSession): string {
+  return `${JSON.stringify(session)}\n`;
+}
+
+/** The last line, with its line feed: a file without it was cut. */
+export function renderEnd(sessions: number): string {
+  return `${JSON.stringify({ end: sessions })}\n`;
+}
+
+/**
+ * Reads a state file: a header, a line for each session, an end that tells how many.
+ *
+ *     {"format":"coturn-exporter-state","version":1,"savedAt":"…","isFinal":true}
+ *     {"id":"…","open":[…],…}
+ *     {"end":1}
+ *
+ * @throws {SyntaxError} whose message tells what is wrong, to go after the name of the file
+ */
+export function parseState(text: string): SavedState {
+  const lines = text.split('\n');
+  if (lines.pop() !== '') throw new SyntaxError('it is cut');
+  const header = parseHeader(parseLine(lines.shift(), 1));
+  const end = parseLine(lines.pop(), lines.length + 2);
+  if (end['end'] !== lines.length) throw new SyntaxError('it is cut');
+  const sessions = lines.map((line, index) => parseSession(parseLine(line, index + 2), index + 2));
+  return { header, sessions };
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function parseLine(line: string | undefined, number: number): Fields {
+  let value: unknown;
+  try {
+    value = JSON.parse(line ?? '');
+  } catch {
+    throw new SyntaxError(`line ${number} is not JSON`);
+  }
+  if (!isFields(value)) throw new SyntaxError(`line ${number} is not an object`);
+  return value;
+}
+
+function parseHeader(fields: Fields): StateHeader {
+  const { format, version, savedAt, isFinal } = fields as Partial<StateHeader>;
+  if (format !== STATE_FORMAT) throw new SyntaxError('it is not a state file of coturn-exporter');
+  if (typeof version !== 'number' || version < 1 || version > STATE_VERSION) {
+    throw new SyntaxError(`its version ${String(version)} is not known, this one knows 1`);
+  }
+  return { format, version, savedAt: String(savedAt), isFinal: isFinal === true };
+}
+
+const TEXTS = ['id', 'group', 'realm', 'userName', 'username', 'endReason', 'servers'];
+const NUMBERS = ['startedAtMs', 'endedAtMs', 'allocationCount', 'missedBytes'];
+const ALLOCATION_TEXTS = ['key', 'source', 'origin', 'server', 'transport', 'tls', 'local'];
+const ALLOCATION_NUMBERS = ['startedAtMs', 'lastEventMs', 'lifetimeMs', 'endedAtMs'];
+
+/** Checks what the tracker would stumble over; what only records show is taken as it is. */
+function parseSession(fields: Fields, number: number): SavedSession {
+  const { open } = fields;
+  const isSession =
+    hasAll(fields, TEXTS, 'string') &&
+    hasAll(fields, NUMBERS, 'number') &&
+    isTraffic(fields['client']) &&
+    isTraffic(fields['peer']) &&
+    Array.isArray(open) &&
+    open.every(isAllocation);
+  if (!isSession) throw new SyntaxError(`line ${number} is not a session`);
+  // Just checked, field by field.
+  return fields as unknown as SavedSession;
+}
+
+function isAllocation(value: unknown): boolean {
+  return (
+    isFields(value) &&
+    hasAll(value, ALLOCATION_TEXTS, 'string') &&
+    hasAll(value, ALLOCATION_NUMBERS, 'number') &&
+    isTraffic(value['client']) &&
+    isTraffic(value['peer']) &&
+    [value['clientTotal'], value['peerTotal']].every((total) => total === null || isTraffic(total))
+  );
+}
+
+function isTraffic(value: unknown): boolean {
+  return (
+    Array.isArray(value) && value.length === 4 && value.every((one) => Number.isSafeInteger(one))
+  );
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function hasAll(fields: Fields, names: readonly string[], type: 'string' | 'number'): boolean {
+  return names.every((name) => typeof fields[name] === type);
+}

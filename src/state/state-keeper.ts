@@ -1,0 +1,140 @@
+import { SourceStats } from '../domain/source-stats.ts';
+import type { Tracker } from '../domain/tracker.ts';
+import { RecordedJournal } from './recorded-journal.ts';
+import { readStateFile, writeStateFile } from './state-file.ts';
+import type { StateStats } from './state-stats.ts';
+
+/** What a {@link StateKeeper} works with. */
+export interface StateKeeperOptions {
+  readonly path: string;
+  readonly intervalMs: number;
+  readonly tracker: Tracker;
+  /** Of the sources there are; sessions of others only wait for their end. */
+  readonly sources: readonly SourceStats[];
+  readonly nowMs: () => number;
+  readonly wallOffsetMs: () => number;
+  readonly stats: StateStats;
+  /** Session ids among the newest records of the destination, where it can be read. */
+  readonly recentRecords: () => ReadonlySet<string>;
+  readonly telemetry: {
+    restored(sessions: number, savedAt: string): void;
+    saveFailed(error: unknown): void;
+    saveRecovered(): void;
+  };
+}
+
+/** Saves live sessions at an interval and at the stop, and takes them in again at the start. */
+export class StateKeeper {
+  readonly #options: StateKeeperOptions;
+  readonly #journal: RecordedJournal;
+  #timer: NodeJS.Timeout | undefined;
+  #saving: Promise<void> | undefined;
+  #recorded: string[] = [];
+  #isFailing = false;
+  #isStopped = false;
+
+  constructor(options: StateKeeperOptions) {
+    this.#options = options;
+    this.#journal = new RecordedJournal(options.path);
+  }
+
+  /**
+   * Takes in the sessions of the process before.
+   *
+   * @throws {Error} that names the file, when it cannot be read; it stays as it is
+   */
+  restore(): void {
+    const { path, tracker, telemetry, nowMs, wallOffsetMs } = this.#options;
+    const state = readStateFile(path);
+    if (state === undefined) return;
+    const { recorded, wasOpened } = this.#journal.read();
+    const recent = this.#options.recentRecords();
+    const options = {
+      originOf: (source: string, server: string) =>
+        tracker.openOrigin(this.#sourceOf(source), server),
+      pastCounted: state.header.isFinal && !wasOpened,
+      wallOffsetMs: wallOffsetMs(),
+      nowMs: nowMs(),
+    };
+    const sessions = state.sessions.filter(({ id }) => !recorded.has(id) && !recent.has(id));
+    for (const session of sessions) tracker.restore(session, options);
+    this.#journal.open();
+    telemetry.restored(sessions.length, state.header.savedAt);
+  }
+
+  /** Begins to save at the interval. */
+  start(): void {
+    this.#timer ??= setInterval(() => void this.#save(false), this.#options.intervalMs);
+  }
+
+  /** A session has its record; told to the journal once this turn of the event loop is over. */
+  noteRecorded(id: string): void {
+    this.#recorded.push(id);
+    if (this.#recorded.length === 1) queueMicrotask(() => this.#flushRecorded());
+  }
+
+  /** Saves for the last time: nothing may be counted after. Safe to call twice. */
+  async stop(): Promise<void> {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.#saving;
+    this.#flushRecorded();
+    await this.#save(true);
+    this.#journal.close();
+  }
+
+  async #save(isFinal: boolean): Promise<void> {
+    if (this.#saving !== undefined) return;
+    this.#saving = this.#write(isFinal);
+    await this.#saving;
+    this.#saving = undefined;
+  }
+
+  async #write(isFinal: boolean): Promise<void> {
+    const { path, tracker, wallOffsetMs, nowMs, stats, telemetry } = this.#options;
+    const offset = wallOffsetMs();
+    const savedAtMs = nowMs() + offset;
+    try {
+      this.#journal.beginSnapshot();
+      const header = { savedAt: new Date(savedAtMs).toISOString(), isFinal };
+      await writeStateFile(path, tracker.savedSessions(offset), header);
+      this.#journal.endSnapshot();
+      stats.saved += 1;
+      stats.lastSavedAtMs = savedAtMs;
+      if (this.#isFailing) telemetry.saveRecovered();
+      this.#isFailing = false;
+    } catch (error) {
+      stats.failed += 1;
+      if (!this.#isFailing) telemetry.saveFailed(error);
+      this.#isFailing = true;
+    }
+  }
+
+  #flushRecorded(): void {
+    if (this.#recorded.length === 0) return;
+    const ids = this.#recorded;
+    this.#recorded = [];
+    try {
+      this.#journal.add(ids);
+    } catch (error) {
+      this.#options.stats.failed += 1;
+      if (!this.#isFailing) this.#options.telemetry.saveFailed(error);
+      this.#isFailing = true;
+    }
+  }
+
+  #sourceOf(name: string): SourceStats {
+    const known = this.#options.sources.find((stats) => stats.name === name);
+    return known ?? this.#goneSource(name);
+  }
+
+  readonly #gone = new Map<string, SourceStats>();
+
+  /** A source that is no longer configured: its allocations expire in a key space of their own. */
+  #goneSource(name: string): SourceStats {
+    const stats = this.#gone.get(name) ?? new SourceStats(name, 'connection');
+    this.#gone.set(name, stats);
+    return stats;
+  }
+}
