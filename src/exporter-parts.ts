@@ -56,7 +56,7 @@ export async function createParts(
   const clock = createClock();
   const { nowMs, wallOffsetMs } = clock;
   const tracker = createTracker(config, clock);
-  const sources = createSources(config, { sink: tracker, nowMs, log });
+  const sources = await createSources(config, { sink: tracker, nowMs, log });
   const records = createRecords(config, context);
   const state = new StateStats();
   const keeper = createKeeper(config, { log, clock, tracker, sources, state });

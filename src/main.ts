@@ -1,68 +1,80 @@
 #!/usr/bin/env node
 import { readFileSync, writeSync } from 'node:fs';
 import type { BuildInfo } from './build-info.ts';
+import type { CommandContext } from './commands/command-context.ts';
+import { obey } from './commands/obey.ts';
 import { parseCommandLine } from './config/command-line.ts';
-import type { Config } from './config/config.ts';
-import { ConfigError } from './config/config-error.ts';
-import { createExporter, StartError } from './exporter.ts';
-import { createLog } from './log.ts';
+import { ConfigError, quote } from './config/config-error.ts';
+import { nearestName } from './config/nearest-name.ts';
+
+const COMMANDS = [
+  { name: 'demo', help: 'the exporter and a small simulated fleet, to look around' },
+  { name: 'simulate', help: 'publish as a fleet of coturn servers would' },
+] as const;
 
 const STDERR_FD = 2;
 
 /**
- * Runs the command and gives its exit code: 0 fine, 1 failed while running, 2 bad usage.
+ * Runs a command and gives its exit code: 0 fine, 1 failed while running, 2 bad usage. Each loads
+ * only what it needs, so that the start is quick.
  *
  * @param argv arguments, after the name of the script
  */
-async function run(argv: readonly string[]): Promise<number> {
-  try {
-    const command = parseCommandLine(argv, process.env);
-    switch (command.kind) {
-      case 'help':
-        process.stdout.write(command.text);
-        return 0;
-      case 'version':
-        process.stdout.write(`coturn-exporter ${buildInfo().version}\n`);
-        return 0;
-      case 'check-config':
-        process.stdout.write('configuration is valid\n');
-        return 0;
-      case 'run':
-        return await serve(command.config);
-    }
-  } catch (error) {
-    if (error instanceof ConfigError) return complain(error.message, 2);
-    if (error instanceof StartError) return complain(error.message, 1);
-    throw error;
+async function run(argv: readonly string[], context: CommandContext): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === 'demo') {
+    const { runDemo } = await import('./commands/demo-command.ts');
+    return await runDemo(rest, context);
   }
+  if (name === 'simulate') {
+    const { runSimulate } = await import('./simulate/simulate-command.ts');
+    return await runSimulate(rest, context);
+  }
+  // A word, and no URL that may hold a password: that is left to the parser, which hides it.
+  if (name !== undefined && /^[a-z][a-z-]*$/.test(name)) throw unknownCommand(name);
+  const command = parseCommandLine(argv, context.env, { commands: COMMANDS });
+  return await obey(command, context, async (config) => {
+    const { serve } = await import('./commands/serve.ts');
+    return await serve(config, context);
+  });
 }
 
-async function serve(config: Config): Promise<number> {
-  const log = createLog(config.log);
-  const build = buildInfo();
-  const exporter = await createExporter(config, {
-    log,
-    build,
-    spill: (line) => writeSync(STDERR_FD, line),
-  });
-  const stopSignal = new Promise<string>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => resolve(signal));
-  });
-  process.on('SIGHUP', () => exporter.reopenRecords());
-  try {
-    const addresses = await exporter.start();
-    const { version, nodeVersion } = build;
-    log.info({ version, nodeVersion, address: addresses.web }, 'coturn-exporter is running');
-    log.info({ signal: await stopSignal }, 'coturn-exporter stops');
-  } finally {
-    await exporter.stop();
-  }
-  return 0;
+function unknownCommand(name: string): ConfigError {
+  const nearest = nearestName(
+    name,
+    COMMANDS.map((command) => command.name),
+  );
+  const advice = nearest === undefined ? 'see --help' : `did you mean ${nearest}?`;
+  return new ConfigError(`Unknown command ${quote(name)}: ${advice}`);
+}
+
+/** @throws what is no matter of usage or of the machine, but a mistake in the program */
+async function explain(error: unknown): Promise<number> {
+  if (error instanceof ConfigError) return complain(error.message, 2);
+  const { StartError } = await import('./exporter.ts');
+  if (error instanceof StartError) return complain(error.message, 1);
+  throw error;
 }
 
 function complain(message: string, exitCode: number): number {
   process.stderr.write(`coturn-exporter: ${message}\n`);
   return exitCode;
+}
+
+function createContext(): CommandContext {
+  const stopping = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.once(signal, () => stopping.abort(signal));
+  }
+  return {
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    build: buildInfo(),
+    signal: stopping.signal,
+    onHangUp: (listener) => void process.on('SIGHUP', listener),
+    spill: (line) => void writeSync(STDERR_FD, line),
+  };
 }
 
 function buildInfo(): BuildInfo {
@@ -85,6 +97,6 @@ function revision(): string {
   }
 }
 
-const exitCode = await run(process.argv.slice(2));
+const exitCode = await run(process.argv.slice(2), createContext()).catch(explain);
 // A write to a pipe that nobody reads may never come back; nothing else is left to wait for.
 process.exit(exitCode);

@@ -1,9 +1,17 @@
 import { KEY_TAIL_LENGTH } from './stats-key.ts';
+import { ROW_LENGTH, type TrafficRow } from './traffic-rows.ts';
 
-/** What an {@link AllocationIndex} holds: anything with a key that ends in coturn's 18-digit id. */
-export interface Keyed {
+/** What an {@link AllocationIndex} holds. */
+export interface Indexed {
   /** `turn/…/user/<username>/allocation/<18 digits>`. */
   readonly key: string;
+  /** What {@link AllocationIndex.reserve} gave for the key. */
+  readonly row: IndexRow;
+}
+
+/** A row of numbers that stands in an index under a key. */
+export interface IndexRow extends TrafficRow {
+  readonly position: number;
 }
 
 const FIRST_SLOTS = 16;
@@ -11,19 +19,25 @@ const FIRST_SLOTS = 16;
 const COUNTER_DIGITS = 9;
 /** Where the relay thread's number stands in the id, from the end: it is the id over 10^15. */
 const THREAD_DIGIT = 16;
+/** Rows in a page are 2 to this power: 1,024 rows of 96 bytes. */
+const PAGE_BITS = 10;
+const PAGE_MASK = (1 << PAGE_BITS) - 1;
 
 /**
- * Entries by their key, as a Map would hold them, at half the price of a look-up. A Map hashes every
- * character of a key that has just arrived; here the hash is made of the id, which is all but unique,
- * and of a few characters of the user name, which tell servers apart that share a Redis and count
- * alike. Open addressing with linear probing; deleting moves later entries up, so nothing is left
- * behind.
+ * Entries by their key, as a Map would hold them, at half the price of a look-up, and a row of
+ * numbers for each. A Map hashes every character of a key that has just arrived; here the hash is
+ * made of the id, which is all but unique, and of a few characters of the user name, which tell
+ * servers apart that share a Redis and count alike. Open addressing with linear probing; deleting
+ * moves later entries up, so nothing is left behind.
  */
-export class AllocationIndex<T extends Keyed> {
-  /** Pairs of hash and position in `#entries` plus 1; 0 is an empty slot. */
+export class AllocationIndex<T extends Indexed> {
+  /** Pairs of hash and position plus 1; 0 is an empty slot. */
   #slots = new Int32Array(FIRST_SLOTS * 2);
   #mask = FIRST_SLOTS - 1;
+  // By position. Keys stand apart from entries, so that a look-up need not touch the entry.
+  readonly #keys: (string | undefined)[] = [];
   readonly #entries: (T | undefined)[] = [];
+  readonly #pages: Float64Array[] = [];
   readonly #free: number[] = [];
   #size = 0;
 
@@ -32,46 +46,75 @@ export class AllocationIndex<T extends Keyed> {
     return this.#size;
   }
 
-  /** The entry of this key. */
-  get(key: string): T | undefined {
+  /** The position of this key; -1 when it is not in. */
+  find(key: string): number {
     const hash = hashOf(key);
     const slots = this.#slots;
     for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
       const position = slots[slot * 2 + 1];
-      if (position === undefined || position === 0) return undefined;
-      if (slots[slot * 2] !== hash) continue;
-      const entry = this.#entries[position - 1];
-      if (entry !== undefined && entry.key === key) return entry;
+      if (position === undefined || position === 0) return -1;
+      if (slots[slot * 2] === hash && this.#keys[position - 1] === key) return position - 1;
     }
+  }
+
+  /** The page in which a position has its row. */
+  pageOf(position: number): Float64Array {
+    // Every position that was handed out has a page.
+    return this.#pages[position >> PAGE_BITS] as Float64Array;
+  }
+
+  /** Where in its page a position has its row. */
+  offsetOf(position: number): number {
+    return (position & PAGE_MASK) * ROW_LENGTH;
+  }
+
+  /** The entry at a position that `find` gave. */
+  at(position: number): T | undefined {
+    return this.#entries[position];
+  }
+
+  /** The entry of this key. */
+  get(key: string): T | undefined {
+    const position = this.find(key);
+    return position < 0 ? undefined : this.#entries[position];
   }
 
   /** Whether there is an entry of this key. */
   has(key: string): boolean {
-    return this.get(key) !== undefined;
+    return this.find(key) >= 0;
   }
 
-  /** Adds an entry; there must be none of its key. */
-  add(entry: T): void {
+  /** A row of zeros for a key that is not in; {@link add} must follow. */
+  reserve(key: string): IndexRow {
     if ((this.#size + 1) * 2 > this.#mask + 1) this.#grow();
-    const position = this.#free.pop() ?? this.#entries.length;
-    this.#entries[position] = entry;
-    this.#place(hashOf(entry.key), position + 1);
+    const position = this.#free.pop() ?? this.#keys.length;
+    if (position >> PAGE_BITS >= this.#pages.length) {
+      this.#pages.push(new Float64Array(ROW_LENGTH << PAGE_BITS));
+    }
+    this.#keys[position] = key;
+    this.#place(hashOf(key), position + 1);
     this.#size += 1;
+    return { page: this.pageOf(position), offset: this.offsetOf(position), position };
   }
 
-  /** Takes an entry out; nothing happens when it is not in. */
+  /** Puts an entry where its row is. */
+  add(entry: T): void {
+    this.#entries[entry.row.position] = entry;
+  }
+
+  /** Takes an entry out, whose row is another's from now on; nothing happens when it is not in. */
   delete(entry: T): void {
+    const { position, page, offset } = entry.row;
+    if (this.#entries[position] !== entry) return;
     const hash = hashOf(entry.key);
-    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const position = this.#slots[slot * 2 + 1];
-      if (position === undefined || position === 0) return;
-      if (this.#entries[position - 1] !== entry) continue;
-      this.#entries[position - 1] = undefined;
-      this.#free.push(position - 1);
-      this.#size -= 1;
-      this.#close(slot);
-      return;
-    }
+    let slot = hash & this.#mask;
+    while (this.#slots[slot * 2 + 1] !== position + 1) slot = (slot + 1) & this.#mask;
+    this.#close(slot);
+    this.#keys[position] = undefined;
+    this.#entries[position] = undefined;
+    page.fill(0, offset, offset + ROW_LENGTH);
+    this.#free.push(position);
+    this.#size -= 1;
   }
 
   /** All entries, in no order. One that is added meanwhile may be missing. */

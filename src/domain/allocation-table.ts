@@ -9,7 +9,7 @@ import type { SavedSession } from './saved-session.ts';
 import { SessionTable, type SessionTableOptions } from './session-table.ts';
 import { KEY_TAIL_LENGTH, type StatsKey } from './stats-key.ts';
 import type { Traffic } from './traffic.ts';
-import { addTrafficAt, CLIENT, PEER, TrafficRows } from './traffic-rows.ts';
+import { addTrafficAt, CLIENT, PEER } from './traffic-rows.ts';
 import type { Users } from './user.ts';
 
 /** What an {@link AllocationTable} works with. */
@@ -44,7 +44,6 @@ export class AllocationTable {
   readonly sessions: SessionTable;
   readonly #lingerMs: number;
   readonly #ledger: Ledger;
-  readonly #rows = new TrafficRows();
   readonly #deadlines = new Deadlines<Allocation>();
 
   constructor(options: AllocationTableOptions, ledger: Ledger, users: Users) {
@@ -65,7 +64,7 @@ export class AllocationTable {
       origin,
       session,
       account: this.#ledger.server(realm, serverOf(origin, connection)),
-      row: this.#rows.take(),
+      row: origin.allocations.reserve(key.allocationKey),
       startKnown,
       contested,
       nowMs,
@@ -101,7 +100,7 @@ export class AllocationTable {
         origin,
         session,
         account: this.#ledger.server(session.account, one.server),
-        row: this.#rows.take(),
+        row: origin.allocations.reserve(one.key),
         startKnown: one.startKnown && pastCounted,
         contested: one.contested,
         nowMs: one.startedAtMs - wallOffsetMs,
@@ -182,13 +181,13 @@ export class AllocationTable {
   settle(allocation: Allocation): void {
     const { origin, session, account } = allocation;
     this.#deadlines.remove(allocation);
-    origin.allocations.delete(allocation);
     const settlement = allocation.settle();
     addTrafficAt(account.sums, CLIENT, settlement.missedClient);
     addTrafficAt(account.sums, PEER, settlement.missedPeer);
     origin.stats.missedBytes += bytesOf(settlement.missedClient) + bytesOf(settlement.missedPeer);
     session.settle(allocation, settlement);
-    this.#rows.give(allocation.row);
+    // Last, for it takes away the numbers.
+    origin.allocations.delete(allocation);
     if (session.open.length === 0) this.sessions.finish(session);
   }
 

@@ -1,3 +1,4 @@
+import type { IndexRow } from './allocation-index.ts';
 import type { Waiting } from './deadlines.ts';
 import type { Connection, TlsVersion, Transport } from './event.ts';
 import type { EndReason, ServerAccount } from './ledger.ts';
@@ -14,7 +15,15 @@ import {
   type Traffic,
   unwrapPeerTotal,
 } from './traffic.ts';
-import { CLIENT, LAST_EVENT, PEER, type TrafficRow, trafficAt } from './traffic-rows.ts';
+import {
+  ACCOUNT,
+  CLIENT,
+  LAST_EVENT,
+  PEER,
+  REPORTS_PEER,
+  SUSPECT,
+  trafficAt,
+} from './traffic-rows.ts';
 
 /** The lifetime of an allocation whose status was never seen, in ms (RFC 8656 §3.2: 10 minutes). */
 export const DEFAULT_LIFETIME_MS = 600_000;
@@ -36,8 +45,7 @@ export class Allocation implements Waiting {
   readonly session: Session;
   /** Its place in `session.open`. */
   slot = 0;
-  /** Where its traffic is counted; changes when a status message tells the server. */
-  account: ServerAccount;
+  #account: ServerAccount;
   transport: Transport = 'unknown';
   tls: TlsVersion = 'unknown';
   /** `address:port` of the server as of the last status; empty before coturn 4.6.0. */
@@ -53,20 +61,16 @@ export class Allocation implements Waiting {
   readonly startKnown: boolean;
   /** Another `new` took its key while it lived, or it took another's: totals may be of the other. */
   contested: boolean;
-  /** Its status key was missing, and nothing was heard since (design, rule 7). */
-  suspect = false;
   /** Number of the last scan that found its status key. */
   foundBy = 0;
   /** Number of the last scan that had begun when its last status message came. */
   statusAfter = 0;
   /** coturn 4.6.0 and later tell the connection, and always report the peer side. */
   expectsPeer = false;
-  /** A peer report or total was seen, so zero on the peer side means that nothing was relayed. */
-  reportsPeer = false;
   #gapsAtStart: number;
 
-  /** Sums of its reports and the time of its last event; given back once it is settled. */
-  readonly row: TrafficRow;
+  /** What reports change; not its own any more once it is settled. */
+  readonly row: IndexRow;
   clientTotal: Traffic | undefined = undefined;
   /** Modulo 2^32. */
   peerTotal: Traffic | undefined = undefined;
@@ -75,11 +79,12 @@ export class Allocation implements Waiting {
     this.key = init.key;
     this.origin = init.origin;
     this.session = init.session;
-    this.account = init.account;
+    this.row = init.row;
+    this.#account = init.account;
+    this.row.page[this.row.offset + ACCOUNT] = init.account.number;
     this.startKnown = init.startKnown;
     this.contested = init.contested;
     this.startedAtMs = init.nowMs;
-    this.row = init.row;
     this.lastEventMs = init.nowMs;
     this.#gapsAtStart = init.origin.gaps;
   }
@@ -102,6 +107,34 @@ export class Allocation implements Waiting {
     this.lastEventMs = saved.lastEventMs - wallOffsetMs;
     this.row.page.set([...saved.client, ...saved.peer], this.row.offset);
     this.#gapsAtStart = -1;
+  }
+
+  /** Where its traffic is counted; changes when a status message tells the server. */
+  get account(): ServerAccount {
+    return this.#account;
+  }
+
+  set account(account: ServerAccount) {
+    this.#account = account;
+    this.row.page[this.row.offset + ACCOUNT] = account.number;
+  }
+
+  /** Its status key was missing, and nothing was heard since (design, rule 7). */
+  get suspect(): boolean {
+    return this.row.page[this.row.offset + SUSPECT] === 1;
+  }
+
+  set suspect(isSuspect: boolean) {
+    this.row.page[this.row.offset + SUSPECT] = isSuspect ? 1 : 0;
+  }
+
+  /** A peer report or total was seen, so zero on the peer side means that nothing was relayed. */
+  get reportsPeer(): boolean {
+    return this.row.page[this.row.offset + REPORTS_PEER] === 1;
+  }
+
+  set reportsPeer(isReported: boolean) {
+    this.row.page[this.row.offset + REPORTS_PEER] = isReported ? 1 : 0;
   }
 
   /** When it was last heard of, in ms. */
@@ -210,7 +243,7 @@ export interface AllocationInit {
   readonly origin: Origin;
   readonly session: Session;
   readonly account: ServerAccount;
-  readonly row: TrafficRow;
+  readonly row: IndexRow;
   readonly startKnown: boolean;
   readonly contested: boolean;
   readonly nowMs: number;

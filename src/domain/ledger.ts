@@ -27,6 +27,8 @@ export interface CreatedCount {
 
 /** What is counted for one realm on one server. Numbers grow only, but for `live`. */
 export class ServerAccount {
+  /** Its place in {@link Ledger.account}. */
+  readonly number: number;
   readonly realm: string;
   readonly server: string;
   /** Client side, peer side and unallocated, each in the order of `Traffic`. */
@@ -38,7 +40,8 @@ export class ServerAccount {
   readonly live: Map<Transport, number> = new Map();
   #endpoint = '';
 
-  constructor(realm: string, server: string) {
+  constructor(number: number, realm: string, server: string) {
+    this.number = number;
     this.realm = realm;
     this.server = server;
   }
@@ -98,6 +101,7 @@ export class RealmAccount {
 /** Every counter that has a realm or a server, within caps on both. */
 export class Ledger {
   readonly #realms = new Map<string, RealmAccount>();
+  readonly #accounts: ServerAccount[] = [];
   readonly #servers = new Set<string>();
   readonly #maxRealms: number;
 
@@ -109,6 +113,12 @@ export class Ledger {
   /** All realms seen so far. */
   realms(): IterableIterator<RealmAccount> {
     return this.#realms.values();
+  }
+
+  /** The sums of the account of this number. */
+  sumsOf(number: number): Float64Array {
+    // Numbers come from accounts, which are never taken out.
+    return (this.#accounts[number] as ServerAccount).sums;
   }
 
   /** How many allocations live now. */
@@ -139,7 +149,8 @@ export class Ledger {
     const label = this.#serverLabel(server);
     let account = realm.servers.get(label);
     if (account === undefined) {
-      account = new ServerAccount(realm.realm, label);
+      account = new ServerAccount(this.#accounts.length, realm.realm, label);
+      this.#accounts.push(account);
       realm.servers.set(label, account);
     }
     return account;

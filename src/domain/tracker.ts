@@ -1,3 +1,4 @@
+import type { Allocation } from './allocation.ts';
 import {
   AllocationTable,
   type AllocationTableOptions,
@@ -15,10 +16,13 @@ import { isInShard, type Shard } from './shard.ts';
 import type { SourceStats } from './source-stats.ts';
 import { parseStatsKey, type StatsKey } from './stats-key.ts';
 import {
+  ACCOUNT,
   addTrafficAt,
   CLIENT,
   LAST_EVENT,
   PEER,
+  REPORTS_PEER,
+  SUSPECT,
   TRAFFIC_LENGTH,
   UNALLOCATED,
 } from './traffic-rows.ts';
@@ -107,27 +111,28 @@ export class Tracker {
     const side = sideOf(key);
     if (side < 0) return false;
     const tail = side === PEER ? PEER_TAIL.length : TRAFFIC_TAIL.length;
-    const allocation = origin.allocations.get(key.slice(0, key.length - tail));
-    if (allocation === undefined) return false;
+    const { allocations, stats } = origin;
+    const position = allocations.find(key.slice(0, key.length - tail));
+    if (position < 0) return false;
     const delta = this.#delta;
     const refusal = readTraffic(payload, delta);
     if (refusal !== undefined) {
       reject(origin, refusal);
       return true;
     }
-    const { row, account } = allocation;
-    addNumbers(row.page, row.offset + side, delta);
-    addNumbers(account.sums, side, delta);
-    const { stats } = origin;
+    const page = allocations.pageOf(position);
+    const offset = allocations.offsetOf(position);
+    addNumbers(page, offset + side, delta);
+    addNumbers(this.ledger.sumsOf(page[offset + ACCOUNT] ?? 0), side, delta);
     if (side === PEER) {
-      allocation.reportsPeer = true;
+      page[offset + REPORTS_PEER] = 1;
       stats.events.traffic_peer += 1;
     } else {
       stats.events.traffic += 1;
     }
     stats.lastEventMs = nowMs;
-    row.page[row.offset + LAST_EVENT] = nowMs;
-    if (allocation.suspect) this.#table.touch(allocation, nowMs);
+    page[offset + LAST_EVENT] = nowMs;
+    if (page[offset + SUSPECT] === 1) this.#clear(allocations.at(position));
     return true;
   }
 
@@ -228,6 +233,10 @@ export class Tracker {
   /** How many keys have traffic and no proof. */
   get parkedCount(): number {
     return this.#parked.size;
+  }
+
+  #clear(allocation: Allocation | undefined): void {
+    if (allocation !== undefined) this.#table.clear(allocation);
   }
 
   #isOurs({ realm, username }: StatsKey): boolean {

@@ -1,8 +1,9 @@
 import type { Traffic } from './traffic.ts';
 
 /**
- * How an allocation keeps its sums: numbers in a row of a shared page. A million objects with numbers
- * beyond 2^31 would keep each of them in a box of its own on the heap.
+ * The numbers of an allocation that every report changes, side by side in a page of rows. A million
+ * objects would keep each number beyond 2^31 in a box of its own, and spread what one report touches
+ * over a dozen places in memory.
  */
 export interface TrafficRow {
   readonly page: Float64Array;
@@ -10,42 +11,23 @@ export interface TrafficRow {
   readonly offset: number;
 }
 
-/** Where the sums of a side begin in a row, and in an account; in the order of `Traffic`. */
+/** How many numbers a sum has, in the order of `Traffic`. */
+export const TRAFFIC_LENGTH = 4;
+/** Where the sums of a side begin, in a row and in an account. */
 export const CLIENT = 0;
 export const PEER = 4;
 /** Only in an account. */
 export const UNALLOCATED = 8;
-/** How many numbers a sum has. */
-export const TRAFFIC_LENGTH = 4;
-/** Where a row keeps the time of the last event, in ms. */
+/** Only in a row: when it was last heard of, in ms. */
 export const LAST_EVENT = 8;
-const ROW_LENGTH = 9;
-const ROWS_IN_PAGE = 1024;
-
-/** Hands out rows, and takes them back for others. */
-export class TrafficRows {
-  readonly #free: TrafficRow[] = [];
-
-  /** A row of zeros. */
-  take(): TrafficRow {
-    if (this.#free.length === 0) this.#addPage();
-    // #addPage has just filled the list if it was empty.
-    return this.#free.pop() ?? { page: new Float64Array(ROW_LENGTH), offset: 0 };
-  }
-
-  /** Gives a row back; whoever had it must not use it again. */
-  give(row: TrafficRow): void {
-    row.page.fill(0, row.offset, row.offset + ROW_LENGTH);
-    this.#free.push(row);
-  }
-
-  #addPage(): void {
-    const page = new Float64Array(ROW_LENGTH * ROWS_IN_PAGE);
-    for (let row = ROWS_IN_PAGE - 1; row >= 0; row -= 1) {
-      this.#free.push({ page, offset: row * ROW_LENGTH });
-    }
-  }
-}
+/** Only in a row: the number of its account. */
+export const ACCOUNT = 9;
+/** Only in a row: 1 when a peer report or total was seen. */
+export const REPORTS_PEER = 10;
+/** Only in a row: 1 while it is suspect. */
+export const SUSPECT = 11;
+/** How many numbers a row has. */
+export const ROW_LENGTH = 12;
 
 /** Four numbers of a row or an account, as an object. */
 export function trafficAt(numbers: Float64Array, offset: number): Traffic {

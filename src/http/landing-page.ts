@@ -1,8 +1,14 @@
+import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { BuildInfo } from '../build-info.ts';
 import type { Config } from '../config/config.ts';
 import type { Ledger } from '../domain/ledger.ts';
 import type { Source } from '../sources/source.ts';
+import { renderDocument } from './landing-document.ts';
+import { LandingSampler } from './landing-sampler.ts';
+import { SCRIPT } from './landing-script.ts';
+import { STYLE } from './landing-style.ts';
+import { createLandingView, type LandingView } from './landing-view.ts';
 
 /** What {@link addLandingPage} shows. */
 export interface LandingPageOptions {
@@ -11,51 +17,66 @@ export interface LandingPageOptions {
   readonly sources: readonly Source[];
   readonly ledger: Ledger;
   readonly nowMs: () => number;
+  /** URL of the exporter's documentation; without one the page has no link to it. */
+  readonly docsUrl?: string;
 }
 
-/** Serves `/`: what runs, whether it receives, how much lives. Holds no user data. */
+/** What the script of the page reads; no other route may have this path. */
+export const STATUS_PATH = '/status.json';
+
+/**
+ * Serves `/`: what runs, whether it receives, how much lives and is relayed; and
+ * {@link STATUS_PATH}, by which the page stays up to date. Neither holds user data. Samples the
+ * counters while the server is open.
+ */
 export function addLandingPage(server: FastifyInstance, options: LandingPageOptions): void {
+  const { config, docsUrl, nowMs } = options;
+  const sampler = new LandingSampler(options);
+  const startedMs = nowMs();
+  const links = {
+    metrics: config.web.telemetryPath,
+    ...(docsUrl === undefined ? {} : { docs: docsUrl }),
+  };
+  const pageHeaders = { ...COMMON_HEADERS, 'content-security-policy': createPolicy() };
+  const view = (): LandingView => createLandingView({ ...options, sampler, startedMs });
+
+  server.addHook('onReady', (done) => {
+    sampler.start();
+    done();
+  });
+  server.addHook('onClose', (_server, done) => {
+    sampler.stop();
+    done();
+  });
   server.get('/', (_request, reply) =>
-    reply.type('text/html; charset=utf-8').send(renderPage(options)),
+    reply.headers(pageHeaders).type('text/html; charset=utf-8').send(renderDocument(view(), links)),
   );
+  server.get(STATUS_PATH, (_request, reply) => reply.headers(COMMON_HEADERS).send(view()));
 }
 
-function renderPage(options: LandingPageOptions): string {
-  const { build, config, ledger } = options;
-  let sessions = 0;
-  for (const realm of ledger.realms()) sessions += realm.liveSessions;
-  return `<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>coturn-exporter</title></head>
-<body>
-<h1>coturn-exporter ${escapeHtml(build.version)}</h1>
-<p>${sessions} live sessions, ${ledger.countLive()} live allocations.</p>
-<table>
-<tr><th>source</th><th>state</th><th>events</th><th>last event</th></tr>
-${options.sources.map((source) => renderSource(source, options.nowMs())).join('\n')}
-</table>
-<ul>
-<li><a href="${escapeHtml(config.web.telemetryPath)}">metrics</a></li>
-<li><a href="/readyz">readiness</a></li>
-</ul>
-</body>
-</html>
-`;
+const COMMON_HEADERS = {
+  'cache-control': 'no-store',
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+/** Allows our style and our script, by their hashes, and what that script fetches. */
+function createPolicy(): string {
+  return [
+    "default-src 'none'",
+    `script-src '${hashOf(SCRIPT)}'`,
+    `style-src '${hashOf(STYLE)}'`,
+    "connect-src 'self'",
+    'img-src data:',
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join('; ');
 }
 
-function renderSource(source: Source, nowMs: number): string {
-  const { stats } = source;
-  const events = Object.values(stats.events).reduce((sum, count) => sum + count, 0);
-  const age =
-    stats.lastEventMs === 0 ? 'never' : `${Math.round((nowMs - stats.lastEventMs) / 1000)} s ago`;
-  return `<tr><td>${escapeHtml(stats.name)}</td><td>${escapeHtml(source.status().detail)}</td><td>${events}</td><td>${age}</td></tr>`;
-}
-
-/** Text made harmless in HTML: names of realms and servers come from outside. */
-export function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;');
+function hashOf(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`;
 }

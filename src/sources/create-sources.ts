@@ -3,7 +3,6 @@ import type { Config } from '../config/config.ts';
 import { formatHostPort } from '../config/values.ts';
 import { SourceStats } from '../domain/source-stats.ts';
 import { createRedisTelemetry } from '../telemetry/redis-telemetry.ts';
-import { RedisSource } from './redis-source.ts';
 import type { ScanSink, Source } from './source.ts';
 import { createStatsdbSource, type StatsdbSource } from './statsdb-source.ts';
 
@@ -22,21 +21,9 @@ export interface Sources {
 }
 
 /** The sources that the configuration asks for, each with a name of its own. */
-export function createSources(config: Config, context: SourcesContext): Sources {
+export async function createSources(config: Config, context: SourcesContext): Promise<Sources> {
   const { sink, nowMs, log } = context;
-  const redis = config.redis.sources.map((source) => {
-    const stats = new SourceStats(source.name, 'status');
-    const telemetry = createRedisTelemetry(log, stats);
-    return new RedisSource({
-      resyncIntervalMs: config.redis.resyncIntervalMs,
-      config: source,
-      tls: config.redis.tls,
-      sink,
-      stats,
-      nowMs,
-      telemetry,
-    });
-  });
+  const redis = config.redis.sources.length > 0 ? await createRedisSources(config, context) : [];
   const names = new Set(config.redis.sources.map(({ name }) => name));
   const { listen, password } = config.statsdb;
   const statsdb = listen.map((address) => {
@@ -52,6 +39,27 @@ export function createSources(config: Config, context: SourcesContext): Sources 
     });
   });
   return { all: [...redis, ...statsdb], statsdb };
+}
+
+async function createRedisSources(
+  config: Config,
+  { sink, nowMs, log }: SourcesContext,
+): Promise<Source[]> {
+  // ioredis is half of the time to start, and the embedded statsdb needs none of it.
+  const { RedisSource } = await import('./redis-source.ts');
+  return config.redis.sources.map((source) => {
+    const stats = new SourceStats(source.name, 'status');
+    const telemetry = createRedisTelemetry(log, stats);
+    return new RedisSource({
+      resyncIntervalMs: config.redis.resyncIntervalMs,
+      config: source,
+      tls: config.redis.tls,
+      sink,
+      stats,
+      nowMs,
+      telemetry,
+    });
+  });
 }
 
 /** A user may have given a Redis the name that we would give. */

@@ -24,6 +24,8 @@ export interface TurnServerOptions {
   readonly users: Readonly<Record<string, string>>;
   /** Where it publishes: port and database number of a Redis, or of what stands in for one. */
   readonly statsdb: {
+    /** 127.0.0.1 when left out. */
+    readonly address?: string;
     readonly port: number;
     readonly database: number;
     readonly password?: string;
@@ -114,7 +116,7 @@ function configLines(given: {
     `log-file=${given.logFile}`,
     'simple-log',
     'verbose',
-    `redis-statsdb="ip=127.0.0.1 dbname=${statsdb.database}${password} port=${statsdb.port}"`,
+    `redis-statsdb="ip=${statsdb.address ?? '127.0.0.1'} dbname=${statsdb.database}${password} port=${statsdb.port}"`,
     ...lifetime,
     ...extraLines,
     '',

@@ -1,9 +1,10 @@
+import { Buffer } from 'node:buffer';
 import { integerReply } from './reply.ts';
 
 /** Where replies go; a socket is one. */
 export interface ReplyOutput {
-  /** Sends text as UTF-8. */
-  write(text: string): unknown;
+  /** Sends bytes, or text as UTF-8. */
+  write(data: string | Uint8Array): unknown;
   /** Bytes written that the peer's kernel has not taken. */
   readonly writableLength: number;
 }
@@ -19,6 +20,8 @@ export const MAX_UNREAD_BYTES: number = 64 * 1_024;
 const MAX_BATCH_LENGTH = 64 * 1_024;
 
 const ONE = integerReply(1);
+/** As many as one write takes: a chunk of deltas, which is nearly every chunk, needs no text. */
+const MANY_ONES = Buffer.from(ONE.repeat(MAX_BATCH_LENGTH / ONE.length));
 
 /**
  * The replies of one connection, in order, one write for each chunk of commands. Once a peer has
@@ -64,13 +67,23 @@ export class ReplyBatch {
 
   /** Sends what was collected. */
   flush(): void {
+    const length = this.#ones * ONE.length;
+    if (this.#replies === 0 && length <= MANY_ONES.length) {
+      this.#send(this.#ones, MANY_ONES.subarray(0, length));
+      this.#ones = 0;
+      return;
+    }
     this.#takeOnes();
-    if (this.#replies === 0) return;
-    this.#isMuted ||= this.#output.writableLength > MAX_UNREAD_BYTES;
-    if (this.#isMuted) this.#dropped += this.#replies;
-    else this.#output.write(this.#text);
+    this.#send(this.#replies, this.#text);
     this.#text = '';
     this.#replies = 0;
+  }
+
+  #send(replies: number, data: string | Uint8Array): void {
+    if (replies === 0) return;
+    this.#isMuted ||= this.#output.writableLength > MAX_UNREAD_BYTES;
+    if (this.#isMuted) this.#dropped += replies;
+    else this.#output.write(data);
   }
 
   #takeOnes(): void {

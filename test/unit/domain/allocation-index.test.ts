@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AllocationIndex, type Keyed } from '../../../src/domain/allocation-index.ts';
+import { AllocationIndex, type Indexed } from '../../../src/domain/allocation-index.ts';
 import { allocationKey } from './tracked.ts';
 
 /** Few keys, many of which share the digits and the letters that a hash may read. */
@@ -11,13 +11,19 @@ const KEYS = fc.oneof(
   fc.constantFrom('', 'x', '\uD800', 'turn/', '__proto__'),
 );
 
+function put(index: AllocationIndex<Indexed>, key: string): Indexed {
+  const entry = { key, row: index.reserve(key) };
+  index.add(entry);
+  return entry;
+}
+
 describe('AllocationIndex', () => {
   it('holds what a Map would hold, whatever comes and goes', () => {
     const steps = fc.array(fc.tuple(KEYS, fc.boolean()), { maxLength: 300 });
     fc.assert(
       fc.property(steps, (todo) => {
-        const index = new AllocationIndex<Keyed>();
-        const model = new Map<string, Keyed>();
+        const index = new AllocationIndex<Indexed>();
+        const model = new Map<string, Indexed>();
         for (const [key, isGoing] of todo) {
           const known = model.get(key);
           expect(index.get(key)).toBe(known);
@@ -25,8 +31,7 @@ describe('AllocationIndex', () => {
             index.delete(known);
             model.delete(key);
           } else if (known === undefined) {
-            const entry = { key };
-            index.add(entry);
+            const entry = put(index, key);
             model.set(key, entry);
           }
           expect(index.size).toBe(model.size);
@@ -39,31 +44,47 @@ describe('AllocationIndex', () => {
   });
 
   it('finds a text that is equal, not only one that is the same object', () => {
-    const index = new AllocationIndex<Keyed>();
-    index.add({ key: allocationKey('bob', 1) });
+    const index = new AllocationIndex<Indexed>();
+    put(index, allocationKey('bob', 1));
     expect(index.has(`${allocationKey('bob', 1)}/traffic`.slice(0, -'/traffic'.length))).toBe(true);
     expect(index.has(allocationKey('bob', 2))).toBe(false);
     expect(index.has(allocationKey('rob', 1))).toBe(false);
   });
 
   it('leaves an equal key of another entry alone when one is deleted that is not in', () => {
-    const index = new AllocationIndex<Keyed>();
-    const entry = { key: allocationKey('bob', 1) };
-    index.delete(entry);
-    index.add(entry);
-    index.delete({ key: entry.key });
+    const index = new AllocationIndex<Indexed>();
+    const entry = put(index, allocationKey('bob', 1));
+    const stranger = { key: entry.key, row: entry.row };
+    index.delete(stranger);
     expect(index.get(entry.key)).toBe(entry);
     expect(index.size).toBe(1);
   });
 
   it('grows and empties without losing an entry', () => {
-    const index = new AllocationIndex<Keyed>();
-    const entries = Array.from({ length: 5000 }, (_, id) => ({ key: allocationKey('u', id) }));
-    for (const entry of entries) index.add(entry);
+    const index = new AllocationIndex<Indexed>();
+    const entries = Array.from({ length: 5000 }, (_, id) => put(index, allocationKey('u', id)));
     expect(entries.every((entry) => index.get(entry.key) === entry)).toBe(true);
     for (const entry of entries.slice(0, 4000)) index.delete(entry);
     expect(index.size).toBe(1000);
     expect(entries.map((entry) => index.has(entry.key)).indexOf(true)).toBe(4000);
     expect([...index.values()].length).toBe(1000);
+  });
+
+  it('gives each entry a row of its own, of zeros, also where another was', () => {
+    const index = new AllocationIndex<Indexed>();
+    const entries = Array.from({ length: 3000 }, (_, id) => put(index, allocationKey('u', id)));
+    for (const [number, { row }] of entries.entries()) row.page[row.offset] = number;
+    for (const [number, { key, row }] of entries.entries()) {
+      const position = index.find(key);
+      expect(index.pageOf(position)[index.offsetOf(position)]).toBe(number);
+      expect(row.page[row.offset]).toBe(number);
+    }
+    const [first] = entries;
+    if (first === undefined) throw new Error('No entry');
+    index.delete(first);
+    expect(index.find(first.key)).toBe(-1);
+    const { row } = put(index, allocationKey('v', 1));
+    expect(row.position).toBe(first.row.position);
+    expect(row.page[row.offset]).toBe(0);
   });
 });

@@ -11,7 +11,7 @@ import { Origin } from '../../../src/domain/origin.ts';
 import { Session } from '../../../src/domain/session.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
-import { addTrafficAt, CLIENT, PEER, TrafficRows } from '../../../src/domain/traffic-rows.ts';
+import { addTrafficAt, CLIENT, PEER } from '../../../src/domain/traffic-rows.ts';
 import { Users } from '../../../src/domain/user.ts';
 import { traffic } from './tracked.ts';
 
@@ -51,7 +51,7 @@ function createAllocation(setup: Setup = {}): Allocation {
     origin,
     session,
     account: ledger.server(account, 's'),
-    row: new TrafficRows().take(),
+    row: origin.allocations.reserve('k'),
     startKnown: setup.startKnown ?? true,
     contested: setup.contested ?? false,
     nowMs: 1000,

@@ -76,13 +76,13 @@ describe('Ledger', () => {
       finishedRelayed: zeroes,
       finishedUnrelayed: zeroes,
     });
-    expect(new ServerAccount('a', 's')).toMatchObject({ closed: zeroes, refreshes: 0 });
+    expect(new ServerAccount(0, 'a', 's')).toMatchObject({ closed: zeroes, refreshes: 0 });
   });
 });
 
 describe('ServerAccount', () => {
   it('counts created allocations by every label', () => {
-    const account = new ServerAccount('a', 's');
+    const account = new ServerAccount(0, 'a', 's');
     account.countCreated('udp', 'none', 'ipv4');
     account.countCreated('udp', 'none', 'ipv4');
     account.countCreated('udp', 'none', 'ipv6');
@@ -97,7 +97,7 @@ describe('ServerAccount', () => {
   });
 
   it('remembers a transport that has no live allocation any more', () => {
-    const account = new ServerAccount('a', 's');
+    const account = new ServerAccount(0, 'a', 's');
     account.changeLive('udp', 1);
     account.changeLive('udp', -1);
     expect([...account.live]).toEqual([['udp', 0]]);

@@ -5,13 +5,12 @@ import { Origin } from '../../../src/domain/origin.ts';
 import { removeAt, Session } from '../../../src/domain/session.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import type { Traffic } from '../../../src/domain/traffic.ts';
-import { addTrafficAt, CLIENT, PEER, TrafficRows } from '../../../src/domain/traffic-rows.ts';
+import { addTrafficAt, CLIENT, PEER } from '../../../src/domain/traffic-rows.ts';
 import { Users } from '../../../src/domain/user.ts';
 import { traffic } from './tracked.ts';
 
 const LEDGER = new Ledger(10);
 const REALM = LEDGER.realm('r');
-const ROWS = new TrafficRows();
 const ORIGIN = new Origin(0, new SourceStats('s', 'status'), 's');
 
 function createSession(): Session {
@@ -33,7 +32,7 @@ function open(session: Session, client: Traffic = traffic(0, 0, 0, 0)): Allocati
     origin: ORIGIN,
     session,
     account: LEDGER.server(REALM, 's'),
-    row: ROWS.take(),
+    row: ORIGIN.allocations.reserve('k'),
     startKnown: true,
     contested: false,
     nowMs: 1000,

@@ -1,7 +1,7 @@
-import type { GroupBy } from '../../../src/domain/session-table.ts';
 import type { EndReason } from '../../../src/domain/ledger.ts';
 import type { Origin } from '../../../src/domain/origin.ts';
 import type { Session } from '../../../src/domain/session.ts';
+import type { GroupBy } from '../../../src/domain/session-table.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/domain/traffic.ts';

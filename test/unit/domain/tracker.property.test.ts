@@ -481,7 +481,9 @@ describe('Tracker', () => {
           let events = 0;
           for (const [name, text] of messages) {
             tracked.send(name, text);
-            tracked.tracker.beginScan(tracked.origin, tracked.nowMs).found(name, text, tracked.nowMs);
+            tracked.tracker
+              .beginScan(tracked.origin, tracked.nowMs)
+              .found(name, text, tracked.nowMs);
             events += 1;
           }
           const { stats } = tracked;

@@ -172,7 +172,11 @@ describe('Tracker, rule 1: deltas count, totals only repair', () => {
 
 describe('Tracker, rule 2: an adopted allocation has an unknown past', () => {
   it.each<[string, (tracked: Tracked, life: Life) => void]>([
-    ['a scan', ({ tracker, origin, nowMs }) => tracker.beginScan(origin, nowMs).found(`${KEY}/status`, NEW, nowMs)],
+    [
+      'a scan',
+      ({ tracker, origin, nowMs }) =>
+        tracker.beginScan(origin, nowMs).found(`${KEY}/status`, NEW, nowMs),
+    ],
     ['refreshed', (_tracked, life) => life.refresh()],
     ['a peer report', (_tracked, life) => life.peer(traffic(0, 0, 0, 0)).peer(traffic(1, 1, 1, 1))],
   ])('adds no total to the counters when %s was its proof', (_what, adopt) => {
@@ -221,7 +225,9 @@ describe('Tracker, rule 2: an adopted allocation has an unknown past', () => {
   it('counts a scanned allocation as created, but not as an event', () => {
     const tracked = new Tracked();
     const { tracker, origin } = tracked;
-    tracker.beginScan(origin, tracked.nowMs).found(`${KEY}/status`, `${NEW}${connection()}`, tracked.nowMs);
+    tracker
+      .beginScan(origin, tracked.nowMs)
+      .found(`${KEY}/status`, `${NEW}${connection()}`, tracked.nowMs);
     expect(tracked.created).toBe(1);
     expect(tracked.live()).toEqual({ 'example.org 192.0.2.1 udp': 1 });
     expect(Object.values(tracked.stats.events).every((count) => count === 0)).toBe(true);
@@ -230,7 +236,9 @@ describe('Tracker, rule 2: an adopted allocation has an unknown past', () => {
   it('leaves an allocation alone that a scan finds again', () => {
     const { tracked, life } = begun();
     life.client(A);
-    tracked.tracker.beginScan(tracked.origin, tracked.nowMs).found(`${KEY}/status`, 'refreshed lifetime=1', tracked.nowMs);
+    tracked.tracker
+      .beginScan(tracked.origin, tracked.nowMs)
+      .found(`${KEY}/status`, 'refreshed lifetime=1', tracked.nowMs);
     life.client(A).delete().total(BOTH, ZERO);
     tracked.linger();
     expect(tracked.created).toBe(1);
@@ -287,7 +295,9 @@ describe('Tracker, rule 3: only proof makes state', () => {
   it('takes a scanned key as proof', () => {
     const tracked = new Tracked();
     new Life(tracked).client(A);
-    tracked.tracker.beginScan(tracked.origin, tracked.nowMs).found(`${KEY}/status`, NEW, tracked.nowMs);
+    tracked.tracker
+      .beginScan(tracked.origin, tracked.nowMs)
+      .found(`${KEY}/status`, NEW, tracked.nowMs);
     expect(tracked.counted()).toEqual({ client: A, peer: ZERO, unallocated: ZERO });
   });
 

@@ -1,0 +1,19 @@
+import { benchRedisIngest, benchStatsdbIngest } from './ingest.ts';
+import { benchMemory, benchScale, benchScrape } from './live.ts';
+import { benchStart } from './start.ts';
+
+/** `npm run bench [name …]`: each line is a ratio against a peer measured in the same run. */
+const BENCHES: Readonly<Record<string, () => string | Promise<string>>> = {
+  memory: benchMemory,
+  redis: () => benchRedisIngest(1_000_000),
+  statsdb: () => benchStatsdbIngest(1_000_000),
+  scale: benchScale,
+  scrape: benchScrape,
+  start: benchStart,
+};
+
+const wanted = process.argv.slice(2);
+for (const [name, run] of Object.entries(BENCHES)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue;
+  process.stdout.write(`${await run()}\n`);
+}

@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import type { Defer } from '../support/cleanup.ts';
+import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
+import type { Exposition } from '../support/exposition.ts';
+import { claimPorts } from '../support/port-block.ts';
+import { runTurnClient, type TurnClientOptions } from '../support/turn-client.ts';
+import { startTurnServer, type TurnServer } from '../support/turn-server.ts';
+
+const REALM = 'example.org';
+const PASSWORD = 'correct-horse';
+const USERS = { alice: PASSWORD, bob: PASSWORD };
+const CLIENTS = 2;
+const SIDES = ['client', 'peer'] as const;
+const FIELDS = ['received_bytes', 'sent_bytes', 'received_packets', 'sent_packets'] as const;
+/** Alice's call lasts some eight seconds: time for an exporter to go and for another to come. */
+const LONG = { username: 'alice', messages: 6_000, messageLength: 170, packetIntervalMs: 1 };
+const SHORT = { username: 'bob', messages: 300, messageLength: 99 };
+
+// Most of it is waiting for coturn's keepalive and for uclient: at once it takes a third of the time.
+describe.concurrent('coturn as it finds its exporter', () => {
+  it('connects within seconds to one that starts later, and is counted to the byte', async ({
+    onTestFinished,
+  }) => {
+    const { first: port } = await claimPorts(onTestFinished);
+    const server = await startServer(onTestFinished, port);
+    const exporter = await startStatsdb(onTestFinished, port);
+    await untilConnected(exporter);
+
+    await call(onTestFinished, server, SHORT);
+    const metrics = await untilIdle(exporter);
+    expect(trafficOf(metrics)).toMatchObject(exactly(SHORT));
+    const records = await exporter.untilRecords(metrics.sum('coturn_sessions_finished_total'));
+    expect(records.filter(({ relayed }) => relayed === true)).toEqual([
+      expect.objectContaining({ user: 'bob', complete: true, start_known: true }),
+    ]);
+    expect(trafficOf(metrics)).toEqual(sumRecords(exporter));
+    expect(metrics.sum('coturn_exporter_missed_bytes_total')).toBe(0);
+  }, 40_000);
+
+  it.for(['SIGTERM', 'SIGKILL'] as const)(
+    'comes back to one restarted by %s amid a call: the call is adopted, later ones are exact',
+    { timeout: 45_000 },
+    async (signal, { onTestFinished }) => {
+      const { first: port } = await claimPorts(onTestFinished);
+      const first = await startStatsdb(onTestFinished, port);
+      const server = await startServer(onTestFinished, port);
+      const running = call(onTestFinished, server, LONG);
+      await first.untilMetrics((metrics) => metrics.sum('coturn_peer_sent_bytes_total') > 0, {
+        what: 'the first bytes of the call',
+        timeoutMs: 20_000,
+      });
+      first.process.kill(signal);
+      await first.process.exited;
+
+      const second = await startStatsdb(onTestFinished, port);
+      const adopted = await second.untilMetrics(
+        (metrics) => metrics.value('coturn_user_allocations', { user: 'alice' }) === CLIENTS,
+        { what: 'both allocations to be adopted' },
+      );
+      expect(adopted.sum('coturn_sessions')).toBe(1);
+      await untilConnected(second);
+      await running;
+      const before = await untilIdle(second);
+      const relayed = relayedBy(LONG);
+      expect(await second.untilRecords(1)).toEqual([
+        expect.objectContaining({
+          user: 'alice',
+          server: '127.0.0.1',
+          reason: 'deleted',
+          start_known: false,
+          complete: true,
+          relayed: true,
+          allocations: CLIENTS,
+          ...relayed,
+        }),
+      ]);
+      // What was relayed before it came, an earlier exporter may have counted.
+      const heard = before.sum('coturn_peer_sent_bytes_total');
+      expect(heard).toBeGreaterThan(0);
+      expect(heard).toBeLessThan(relayed.peer_sent_bytes);
+      expect(before.sum('coturn_exporter_missed_bytes_total')).toBe(0);
+
+      await call(onTestFinished, server, SHORT);
+      const after = await second.untilMetrics(
+        (metrics) =>
+          metrics.sum('coturn_allocations') === 0 &&
+          metrics.sum('coturn_sessions') === 0 &&
+          metrics.sum('coturn_peer_sent_packets_total') >
+            before.sum('coturn_peer_sent_packets_total'),
+        { what: 'the later call to end' },
+      );
+      expect(difference(trafficOf(after), trafficOf(before))).toMatchObject(exactly(SHORT));
+      expect(after.sum('coturn_exporter_missed_bytes_total')).toBe(0);
+      expect(after.sum('coturn_exporter_events_rejected_total')).toBe(0);
+
+      if (signal === 'SIGTERM') {
+        // The probe allocation of uclient may be a session of its own that relayed nothing.
+        const relayedRecords = first.records.filter(({ relayed: isRelayed }) => isRelayed === true);
+        expect(relayedRecords).toEqual([
+          expect.objectContaining({ user: 'alice', reason: 'shutdown' }),
+        ]);
+      }
+    },
+  );
+});
+
+type Call = Pick<TurnClientOptions, 'username' | 'packetIntervalMs'> & {
+  readonly messages: number;
+  readonly messageLength: number;
+};
+
+function startStatsdb(defer: Defer, port: number): Promise<ExporterProcess> {
+  const args = ['--statsdb.listen-address', `127.0.0.1:${port}`];
+  return startExporter(defer, { args });
+}
+
+function startServer(defer: Defer, port: number): Promise<TurnServer> {
+  return startTurnServer(defer, {
+    realm: REALM,
+    users: USERS,
+    statsdb: { port, database: 0 },
+    extraLines: ['relay-threads=2'],
+  });
+}
+
+/** Two relay threads and the listener: each connects again by its own keepalive, every 5 s. */
+async function untilConnected(exporter: ExporterProcess): Promise<void> {
+  const metrics = await exporter.untilMetrics(
+    (seen) => seen.sum('coturn_exporter_statsdb_connections') >= 3,
+    { what: 'all threads of coturn to connect' },
+  );
+  expect(metrics.value('coturn_up', { source: 'statsdb' })).toBe(1);
+}
+
+/** Over TCP the allocations end with the client. */
+async function call(defer: Defer, server: TurnServer, options: Call): Promise<void> {
+  const report = await runTurnClient(defer, {
+    ...options,
+    server,
+    password: PASSWORD,
+    transport: 'tcp',
+    clients: CLIENTS,
+  });
+  const messages = CLIENTS * options.messages;
+  expect(report).toMatchObject({
+    exitCode: 0,
+    sentMessages: messages,
+    receivedMessages: messages,
+  });
+}
+
+function untilIdle(exporter: ExporterProcess): Promise<Exposition> {
+  return exporter.untilMetrics(
+    (metrics) =>
+      metrics.sum('coturn_sessions_finished_total', { relayed: 'true' }) > 0 &&
+      metrics.sum('coturn_allocations') === 0 &&
+      metrics.sum('coturn_sessions') === 0,
+    { what: 'the call to end' },
+  );
+}
+
+function relayedBy({ messages, messageLength }: Call) {
+  const packets = CLIENTS * messages;
+  const bytes = packets * messageLength;
+  return {
+    peer_received_bytes: bytes,
+    peer_sent_bytes: bytes,
+    peer_received_packets: packets,
+    peer_sent_packets: packets,
+  };
+}
+
+/** The same as counters of the peer side; the client side carries headers and logins, too. */
+function exactly(options: Call): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(relayedBy(options)).map(([name, value]) => [name.replace('_', ' '), value]),
+  );
+}
+
+function trafficOf(metrics: Exposition): Record<string, number> {
+  const sums = SIDES.flatMap((side) =>
+    FIELDS.map(
+      (field) => [`${side} ${field}`, metrics.sum(`coturn_${side}_${field}_total`)] as const,
+    ),
+  );
+  return Object.fromEntries(sums);
+}
+
+function sumRecords({ records }: ExporterProcess): Record<string, number> {
+  const sums = SIDES.flatMap((side) =>
+    FIELDS.map((field) => {
+      const name = side === 'peer' ? `peer_${field}` : field;
+      const sum = records.reduce((total, record) => total + Number(record[name]), 0);
+      return [`${side} ${field}`, sum] as const;
+    }),
+  );
+  return Object.fromEntries(sums);
+}
+
+function difference(
+  after: Record<string, number>,
+  before: Record<string, number>,
+): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(after).map(([name, value]) => [name, value - (before[name] ?? 0)]),
+  );
+}
