@@ -172,7 +172,7 @@ export class AllocationTable {
     allocation.endedAtMs = when.endedAtMs;
     allocation.account.closed[reason] += 1;
     if (!allocation.suspect) allocation.account.changeLive(allocation.transport, -1);
-    this.sessions.end(allocation);
+    allocation.session.end(allocation);
     this.#deadlines.remove(allocation);
     this.#deadlines.add(allocation, when.nowMs + this.#lingerMs);
   }

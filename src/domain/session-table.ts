@@ -1,4 +1,3 @@
-import type { Allocation } from './allocation.ts';
 import { addressOf } from './connection.ts';
 import { detach } from './detach.ts';
 import type { Connection } from './event.ts';
@@ -30,6 +29,13 @@ export interface SessionMember {
   readonly nowMs: number;
 }
 
+/**
+ * How soon after its last allocation a session still takes in another, in ms. A client that replaces
+ * its allocation over TCP leaves a gap of milliseconds; over UDP coturn itself tells of an end a
+ * second late (median 1,002 ms).
+ */
+export const JOIN_MS = 1000;
+
 /** Which session an allocation belongs to, from the first of its allocations to its record. */
 export class SessionTable {
   readonly #options: SessionTableOptions;
@@ -56,7 +62,7 @@ export class SessionTable {
       this.#options.groupBy === 'user' && user.name === userName && account.realm === key.realm;
     const group = isOwnGroup ? '' : this.#groupOf(member, userName);
     const known = isOwnGroup ? user.current : this.#groups.get(group);
-    if (known !== undefined) return known;
+    if (known !== undefined && isUnderWay(known, nowMs)) return known;
     const { username } = key;
     // Where they are the same, the realm's own text serves all its sessions.
     const realm = account.realm === key.realm ? account.realm : detach(key.realm);
@@ -107,15 +113,6 @@ export class SessionTable {
     else if (!this.#groups.has(session.group)) this.#groups.set(session.group, session);
   }
 
-  /** An allocation ended: after the last one, its user or group begins sessions of their own. */
-  end(allocation: Allocation): void {
-    const { session } = allocation;
-    session.end(allocation);
-    if (session.liveAllocations > 0) return;
-    if (this.#groups.get(session.group) === session) this.#groups.delete(session.group);
-    if (session.user.current === session) session.user.current = undefined;
-  }
-
   /** The id of a session, which it gets when someone asks for it first. */
   idOf(session: Session): string {
     if (session.id === '') session.id = this.#options.newSessionId(session.startedAtMs);
@@ -126,6 +123,8 @@ export class SessionTable {
   finish(session: Session): void {
     const { account, endReason } = session;
     this.idOf(session);
+    if (this.#groups.get(session.group) === session) this.#groups.delete(session.group);
+    if (session.user.current === session) session.user.current = undefined;
     account.liveSessions -= 1;
     const finished = session.relayed ? account.finishedRelayed : account.finishedUnrelayed;
     finished[endReason] += 1;
@@ -154,4 +153,8 @@ export class SessionTable {
         return `${origin.number} ${key.allocationKey}`;
     }
   }
+}
+
+function isUnderWay({ liveAllocations, endedAtMs }: Session, nowMs: number): boolean {
+  return liveAllocations > 0 || nowMs - endedAtMs <= JOIN_MS;
 }
