@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type RunningFleet, startFleet } from '../../src/simulate/start-fleet.ts';
+import { TARGET } from '../../src/simulate/target.ts';
+import { createCleanup } from '../support/cleanup.ts';
+import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
+import { claimPorts } from '../support/port-block.ts';
+import { type PrometheusServer, startPrometheusServer } from '../support/prometheus-server.ts';
+import { until } from '../support/until.ts';
+import { RULE_FILES, rulesOf } from '../unit/deploy/rule-files.ts';
+import { panelQueries } from '../unit/grafana/dashboards.ts';
+import { DEFAULT_VALUES, substitute } from '../unit/grafana/grafana-variables.ts';
+import { OWN_METRICS } from '../unit/grafana/known-metrics.ts';
+import { selectedMetrics, selectorsOf } from '../unit/grafana/promql.ts';
+
+/**
+ * Every PromQL expression that is shipped, executed by a real Prometheus that scrapes a real
+ * exporter while a simulated fleet publishes.
+ */
+const VARIABLES = { ...DEFAULT_VALUES, __rate_interval: '1m', __range: '5m', job: 'coturn.*' };
+const FLEET = {
+  seed: 11,
+  servers: 3,
+  flavours: ['4.6.1', '4.17.1'],
+  realms: ['example.org', 'example.net'],
+  users: 500,
+  arrivalRate: 6,
+  callLengthSeconds: 12,
+  peerToPeerShare: 0.4,
+  noiseRate: 3,
+} as const;
+/** Recorded values need some evaluations, sessions some time to finish. */
+const WARM_UP_MS = 30_000;
+const DATA_TIMEOUT_MS = 120_000;
+const PAUSE_MS = 2_000;
+/** Longer than everything here takes. */
+const WHOLE_RUN_SECONDS = 600;
+/** How far a rate over the whole run may be from what was published. */
+const TOLERANCE = 0.03;
+
+/**
+ * What is rightly without data in a healthy run, by name, and why; anything else must return some.
+ * The alerts are not here: each of them is empty as long as what its summary says is not the case.
+ */
+const EMPTY_WHEN_HEALTHY: Readonly<Record<string, string>> = {};
+
+const QUERIES = panelQueries()
+  .filter(({ kind }) => kind === 'prometheus')
+  .map(({ where, expr }) => ({ name: where, expr: substitute(expr, VARIABLES) }));
+const RULES = RULE_FILES.flatMap(rulesOf);
+const RECORDS = RULES.filter(({ isAlert }) => !isAlert);
+/** An alert is empty when all is well; what it looks at must be there nevertheless. */
+const LOOKED_AT = RULES.filter(({ isAlert }) => isAlert).flatMap(({ name, expr }) =>
+  seriesOf(expr).map((series) => ({ name: `${name}: ${series}`, expr: series })),
+);
+const ALERTS = RULES.filter(({ isAlert }) => isAlert);
+const EXPRESSIONS = [
+  ...QUERIES,
+  ...RECORDS.map(({ name, expr }) => ({ name: `rule ${name}`, expr })),
+  ...RECORDS.map(({ name }) => ({ name: `recorded ${name}`, expr: name })),
+  ...LOOKED_AT,
+];
+
+const cleanup = createCleanup();
+const answers = new Map<string, number>();
+let exporter: ExporterProcess;
+let prometheus: PrometheusServer;
+let fleet: RunningFleet;
+
+beforeAll(
+  async () => {
+    const { first: port } = await claimPorts(cleanup.defer);
+    const address = `127.0.0.1:${port}`;
+    exporter = await startExporter(cleanup.defer, { args: ['--statsdb.listen-address', address] });
+    const target = exporter.address.replace('http://', '');
+    prometheus = await startPrometheusServer(cleanup.defer, { target });
+    const parsed = TARGET.parse(address);
+    if (!parsed.ok) throw new Error(`Not a target: ${address}`);
+    fleet = await startFleet({
+      target: parsed.value,
+      options: FLEET,
+      pace: { speed: 1, durationMs: 0, noFinish: false },
+    });
+    cleanup.defer(async () => void (await fleet.stop()));
+    await sleep(WARM_UP_MS);
+    await until(askAll, {
+      what: 'every expression to return data',
+      timeoutMs: DATA_TIMEOUT_MS,
+      isDone: (missing) => missing.length === 0,
+    }).catch(() => undefined);
+  },
+  WARM_UP_MS + DATA_TIMEOUT_MS + 60_000,
+);
+
+afterAll(() => cleanup.run());
+
+describe('PromQL, executed', () => {
+  it.each(EXPRESSIONS)('$name returns data', ({ name, expr }) => {
+    expect(answers.get(name), expr).toBeGreaterThan(0);
+  });
+
+  it.each(ALERTS)('$name is empty, because all is well', async ({ expr }) => {
+    await expect(prometheus.query(expr)).resolves.toEqual([]);
+  });
+
+  it('lists as empty only what is', () => {
+    for (const name of Object.keys(EMPTY_WHEN_HEALTHY)) expect(answers.get(name) ?? 0).toBe(0);
+  });
+});
+
+describe('metrics that the tests of dashboards and rules take for granted', () => {
+  it('are those of the exporter, with all their labels', async () => {
+    const { samples } = await exporter.metrics();
+    for (const [name, labels] of Object.entries(OWN_METRICS)) {
+      const sample = samples.find((candidate) => candidate.name === name);
+      expect(Object.keys(sample?.labels ?? { missing: name }), name).toEqual(
+        expect.arrayContaining([...labels]),
+      );
+      expect(Object.keys(sample?.labels ?? {}).length, name).toBe(labels.length);
+    }
+  });
+});
+
+describe('units', () => {
+  it('are those of the panels: bits per second are 8 times the bytes that were sent', async () => {
+    const truth = await fleet.stop();
+    await exporter.untilMetrics((metrics) => metrics.sum('coturn_allocations') === 0, {
+      what: 'the last allocation to end',
+      timeoutMs: 60_000,
+    });
+    // Prometheus scrapes twice a second.
+    await sleep(PAUSE_MS);
+    const [panel] = panelQueries().filter(({ where }) =>
+      where.startsWith('coturn overview / Client side by realm'),
+    );
+    const window = { ...VARIABLES, __rate_interval: `${WHOLE_RUN_SECONDS}s` };
+    const series = await prometheus.query(substitute(panel?.expr ?? '', window));
+    for (const { realm, client } of truth.realms) {
+      const bits = series.find(({ labels: { realm: shown } }) => shown === realm)?.value ?? 0;
+      const bytes = (bits / 8) * WHOLE_RUN_SECONDS;
+      expect(client.receivedBytes).toBeGreaterThan(0);
+      expect(bytes / client.receivedBytes).toBeGreaterThan(1 - TOLERANCE);
+      expect(bytes / client.receivedBytes).toBeLessThan(1 + TOLERANCE);
+    }
+  });
+}, 120_000);
+
+/** Asks all expressions that have no data yet; gives the names of those that still have none. */
+async function askAll(): Promise<string[]> {
+  await sleep(PAUSE_MS);
+  const missing: string[] = [];
+  for (const { name, expr } of EXPRESSIONS) {
+    if ((answers.get(name) ?? 0) > 0) continue;
+    const series = await prometheus.query(expr);
+    answers.set(name, series.filter(({ value }) => !Number.isNaN(value)).length);
+    if (answers.get(name) === 0 && EMPTY_WHEN_HEALTHY[name] === undefined) missing.push(name);
+  }
+  return missing;
+}
+
+/** The series that an expression selects, with their matchers and without windows. */
+function seriesOf(expr: string): string[] {
+  const matched = selectorsOf(expr).map(({ name, matchers }) => `${name}{${matchers}}`);
+  const names = selectorsOf(expr).map(({ name }) => name);
+  return [
+    ...new Set([...matched, ...[...selectedMetrics(expr)].filter((name) => !names.includes(name))]),
+  ];
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
