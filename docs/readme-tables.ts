@@ -19,7 +19,7 @@ interface RegisteredMetric {
   readonly name: string;
   readonly help: string;
   readonly labelNames?: readonly string[];
-  readonly constructor: { readonly name: string };
+  readonly type?: string;
 }
 
 /** README.md with every table made anew. */
@@ -39,7 +39,7 @@ export function fillTables(readme: string): string {
 
 function renderMetricTable(): string {
   const rows = registeredMetrics().map((metric) => {
-    const type = metric.constructor.name.toLowerCase();
+    const type = metric.type ?? 'histogram';
     return `| \`${metric.name}\` | ${type} | ${shownLabels(metric.labelNames ?? [])} | ${metric.help} |`;
   });
   const users = USER_FAMILIES.map(

@@ -108,7 +108,8 @@ async function startSource(source: Source): Promise<void> {
     await source.start();
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new StartError(`Cannot start source ${source.stats.name}: ${why}`, { cause });
+    // Only listening can fail for good; a Redis that is away is waited for.
+    throw new StartError(`Cannot use --statsdb.listen-address: ${why}`, { cause });
   }
 }
 

@@ -9,10 +9,14 @@ import { nearestName } from './config/nearest-name.ts';
 
 const COMMANDS = [
   { name: 'demo', help: 'the exporter and a small simulated fleet, to look around' },
+  { name: 'doctor', help: 'examine a Redis that coturn publishes to; says what to change' },
   { name: 'simulate', help: 'publish as a fleet of coturn servers would' },
 ] as const;
 
 const STDERR_FD = 2;
+/** How often, and in how many ms each, a full pipe is tried: two seconds for a line. */
+const MAX_ATTEMPTS = 200;
+const ATTEMPT_MS = 10;
 
 /**
  * Runs a command and gives its exit code: 0 fine, 1 failed while running, 2 bad usage. Each loads
@@ -25,6 +29,10 @@ async function run(argv: readonly string[], context: CommandContext): Promise<nu
   if (name === 'demo') {
     const { runDemo } = await import('./commands/demo-command.ts');
     return await runDemo(rest, context);
+  }
+  if (name === 'doctor') {
+    const { runDoctor } = await import('./doctor/doctor-command.ts');
+    return await runDoctor(rest, context);
   }
   if (name === 'simulate') {
     const { runSimulate } = await import('./simulate/simulate-command.ts');
@@ -68,13 +76,35 @@ function createContext(): CommandContext {
   }
   return {
     env: process.env,
-    stdout: process.stdout,
-    stderr: process.stderr,
+    // Looked up only when wanted: Node makes a pipe non-blocking once anybody has looked, and then a
+    // record may be cut where the reader is slow.
+    get stdout() {
+      return process.stdout;
+    },
+    get stderr() {
+      return process.stderr;
+    },
     build: buildInfo(),
     signal: stopping.signal,
     onHangUp: (listener) => void process.on('SIGHUP', listener),
-    spill: (line) => void writeSync(STDERR_FD, line),
+    spill: writeToStderr,
   };
+}
+
+/** Writes all of it, also where stderr is a pipe that takes a part at a time. */
+function writeToStderr(bytes: Buffer): void {
+  const sleeper = new Int32Array(new SharedArrayBuffer(4));
+  let rest = bytes;
+  for (let attempt = 0; rest.length > 0 && attempt < MAX_ATTEMPTS; attempt += 1) {
+    try {
+      rest = rest.subarray(writeSync(STDERR_FD, rest));
+    } catch (error) {
+      const isBusy = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+      // Nobody reads it any more: there is no place left to tell.
+      if (!isBusy) return;
+      Atomics.wait(sleeper, 0, 0, ATTEMPT_MS);
+    }
+  }
 }
 
 function buildInfo(): BuildInfo {

@@ -105,7 +105,7 @@ export class AllocationTable {
         contested: one.contested,
         nowMs: one.startedAtMs - wallOffsetMs,
       });
-      allocation.restore(one, wallOffsetMs);
+      allocation.restore(one, { wallOffsetMs, nowMs });
       session.join(allocation);
       origin.allocations.add(allocation);
       if (allocation.endReason === undefined) {
@@ -116,7 +116,8 @@ export class AllocationTable {
       }
     }
     this.sessions.resume(session);
-    if (session.open.length === 0) this.sessions.finish(session);
+    // It had finished, and the process that counted it did not come to write its record.
+    if (session.open.length === 0) this.sessions.hand(session);
   }
 
   /** A status told again how an allocation is connected, and for how long it lives. */

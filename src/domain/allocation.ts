@@ -58,16 +58,18 @@ export class Allocation implements Waiting {
   endedAtMs = 0;
 
   /** Its `new` was seen, so its reports are known from the first. */
-  readonly startKnown: boolean;
+  startKnown: boolean;
   /** Another `new` took its key while it lived, or it took another's: totals may be of the other. */
   contested: boolean;
   /** Number of the last scan that found its status key. */
   foundBy = 0;
-  /** Number of the last scan that had begun when its last status message came. */
-  statusAfter = 0;
+  /** How many scans had begun when its last status message came; -1 when none came yet. */
+  statusAfter = -1;
   /** coturn 4.6.0 and later tell the connection, and always report the peer side. */
   expectsPeer = false;
   #gapsAtStart: number;
+  /** Since when it would have been heard, in ms: nobody listened before. */
+  #watchedSinceMs = 0;
 
   /** What reports change; not its own any more once it is settled. */
   readonly row: IndexRow;
@@ -93,7 +95,11 @@ export class Allocation implements Waiting {
    * Takes over what an earlier process knew of it. Events were lost meanwhile, so only totals can
    * make it complete.
    */
-  restore(saved: SavedAllocation, wallOffsetMs: number): void {
+  restore(
+    saved: SavedAllocation,
+    { wallOffsetMs, nowMs }: { readonly wallOffsetMs: number; readonly nowMs: number },
+  ): void {
+    this.#watchedSinceMs = nowMs;
     this.transport = saved.transport;
     this.tls = saved.tls;
     this.local = saved.local;
@@ -137,6 +143,23 @@ export class Allocation implements Waiting {
     this.row.page[this.row.offset + REPORTS_PEER] = isReported ? 1 : 0;
   }
 
+  /** A scan found its key, and no message has spoken of it yet. */
+  get isOnlyFound(): boolean {
+    return (
+      this.endReason === undefined &&
+      !this.startKnown &&
+      this.foundBy > 0 &&
+      this.statusAfter < 0 &&
+      this.lastEventMs === this.startedAtMs
+    );
+  }
+
+  /** Its `new` came after a scan had found its key: nothing of it was missed. */
+  beginLate(): void {
+    this.startKnown = true;
+    if (this.session.allocationCount === 1) this.session.startKnown = true;
+  }
+
   /** When it was last heard of, in ms. */
   get lastEventMs(): number {
     return this.row.page[this.row.offset + LAST_EVENT] ?? 0;
@@ -158,7 +181,7 @@ export class Allocation implements Waiting {
 
   /** When it expires unless something is heard of it, in ms. */
   get expiresAtMs(): number {
-    return this.lastEventMs + this.lifetimeMs + EXPIRY_GRACE_MS;
+    return Math.max(this.lastEventMs, this.#watchedSinceMs) + this.lifetimeMs + EXPIRY_GRACE_MS;
   }
 
   /** Takes over what a status message tells. */
@@ -222,7 +245,9 @@ export class Allocation implements Waiting {
     const { clientTotal, peerTotal } = this;
     const peerSettled = peerTotal !== undefined || !(this.expectsPeer || this.reportsPeer);
     if (clientTotal !== undefined && peerSettled) {
-      return !this.contested || this.#reportsEqualTotals(clientTotal, peerTotal);
+      if (this.contested) return this.#reportsEqualTotals(clientTotal, peerTotal);
+      // Totals that are behind the reports are of another allocation with the same key.
+      return isZero(missingTraffic(clientTotal, this.client, missingOfTotal));
     }
     const unbroken = this.startKnown && this.#gapsAtStart === this.origin.gaps;
     const peerReported = this.reportsPeer || !this.expectsPeer;

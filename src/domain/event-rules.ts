@@ -79,6 +79,12 @@ export class EventRules {
 
   #begin(origin: Origin, key: StatsKey, status: AliveStatus, nowMs: number): void {
     const known = origin.allocations.get(key.allocationKey);
+    // Its key was read before this message came.
+    if (known?.isOnlyFound && known.local === (status.connection?.local ?? '')) {
+      known.beginLate();
+      known.statusAfter = origin.keys.scans;
+      return this.#table.touch(known, nowMs);
+    }
     let contested = false;
     if (known !== undefined) {
       // Totals that are still to come would be the old one's.

@@ -81,9 +81,11 @@ export class KeyScan {
     for (const allocation of allocations.values()) {
       if (!this.#isMissing(allocation)) continue;
       missing.push(allocation);
-      const wasSet = allocation.statusAfter === this.#number - 1;
+      // Its key was set since the last whole scan began, and should be there.
+      const wasSet = allocation.statusAfter >= keys.completed;
       if (wasSet) contradicting.add(allocation.account.server);
     }
+    keys.completed = this.#number;
     keys.dropGhosts(this.#number);
     keys.judge(this.#servers, contradicting);
     stats.isWrongDatabase = keys.isWrongDatabase;

@@ -122,12 +122,18 @@ export class SessionTable {
   /** All allocations of a session are settled. */
   finish(session: Session): void {
     const { account, endReason } = session;
+    const finished = session.relayed ? account.finishedRelayed : account.finishedUnrelayed;
+    finished[endReason] += 1;
+    this.hand(session);
+  }
+
+  /** Gives out a session that is finished and counted. */
+  hand(session: Session): void {
+    const { account } = session;
     this.idOf(session);
     if (this.#groups.get(session.group) === session) this.#groups.delete(session.group);
     if (session.user.current === session) session.user.current = undefined;
     account.liveSessions -= 1;
-    const finished = session.relayed ? account.finishedRelayed : account.finishedUnrelayed;
-    finished[endReason] += 1;
     this.#finished.push(session);
   }
 
@@ -150,7 +156,8 @@ export class SessionTable {
       case 'client':
         return `${connection === undefined ? '' : addressOf(connection.remote)} ${user}`;
       case 'allocation':
-        return `${origin.number} ${key.allocationKey}`;
+        // Names, not numbers: a state file takes this to another process.
+        return `${origin.stats.name} ${origin.server} ${key.allocationKey}`;
     }
   }
 }

@@ -21,7 +21,7 @@ export class Session {
   readonly username: string;
   readonly startedAtMs: number;
   /** The start of its first allocation was seen. */
-  readonly startKnown: boolean;
+  startKnown: boolean;
   /** When its latest allocation ended, in ms. */
   endedAtMs = 0;
   /** Why its latest allocation ended. */

@@ -14,6 +14,8 @@ const SCANS_TO_CONVICT = 2;
 export class StatusKeys {
   /** How many scans have begun. */
   scans = 0;
+  /** Number of the last scan that came to its end. */
+  completed = 0;
   /** Keys of allocations that expired, by the last scan that found them; not to be adopted again. */
   readonly #ghosts = new Map<string, number>();
   /** How many scans contradicted a server's status messages, and none since has found its keys. */

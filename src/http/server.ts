@@ -1,5 +1,5 @@
 import compress from '@fastify/compress';
-import { type FastifyInstance, fastify } from 'fastify';
+import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Logger } from 'pino';
 import { addHealthRoutes, type HealthRoutesOptions } from './health-routes.ts';
 import { addLandingPage, type LandingPageOptions } from './landing-page.ts';
@@ -24,7 +24,11 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     forceCloseConnections: true,
+    frameworkErrors: (_error, _request, reply) => sendPlain(reply, 400, 'bad request'),
   });
+  // Nothing is taken, so bodies are not read, whatever they are.
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', (_request, _body, done) => done(null));
   // zlib compresses on its own threads, so a large scrape does not hold up events.
   await server.register(compress, {
     encodings: ['gzip', 'identity'],
@@ -40,20 +44,17 @@ export async function createServer(options: ServerOptions): Promise<FastifyInsta
 function addRefusals(server: FastifyInstance, log: Logger): void {
   server.setNotFoundHandler((request, reply) => {
     if (request.method === 'GET' || request.method === 'HEAD') {
-      return reply.code(404).type('text/plain; charset=utf-8').send('not found\n');
+      return sendPlain(reply, 404, 'not found');
     }
-    return reply
-      .code(405)
-      .header('allow', 'GET, HEAD')
-      .type('text/plain; charset=utf-8')
-      .send('method not allowed\n');
+    return sendPlain(reply.header('allow', 'GET, HEAD'), 405, 'method not allowed');
   });
   server.setErrorHandler((error: { statusCode?: number }, request, reply) => {
     const code = error.statusCode ?? 500;
     if (code >= 500) log.error({ err: error, path: request.url }, 'a request failed');
-    return reply
-      .code(code)
-      .type('text/plain; charset=utf-8')
-      .send(code >= 500 ? 'internal error\n' : 'bad request\n');
+    return sendPlain(reply, code, code >= 500 ? 'internal error' : 'bad request');
   });
+}
+
+function sendPlain(reply: FastifyReply, code: number, text: string): FastifyReply {
+  return reply.code(code).type('text/plain; charset=utf-8').send(`${text}\n`);
 }

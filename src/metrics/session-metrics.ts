@@ -40,34 +40,55 @@ export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger
       }
     },
   });
-  return registerHistograms(registry);
+  return registerHistograms(registry, ledger);
 }
 
-function registerHistograms(registry: MetricsRegistry): SessionObserver {
-  const shared = {
-    labelNames: ['realm', 'session_id'] as const,
-    enableExemplars: true,
-    registers: [registry],
-  };
-  const duration = new Histogram({
-    ...shared,
+function registerHistograms(registry: MetricsRegistry, ledger: Ledger): SessionObserver {
+  const duration = createHistogram(registry, ledger, {
     name: 'coturn_session_duration_seconds',
     help: 'Duration of finished sessions.',
     buckets: DURATION_BUCKETS,
   });
-  const bytes = new Histogram({
-    ...shared,
+  const bytes = createHistogram(registry, ledger, {
     name: 'coturn_session_relayed_bytes',
     help: 'Client-side bytes of finished sessions, received and sent.',
     buckets: BYTE_BUCKETS,
   });
   return {
     observe(session) {
-      const labels = { realm: session.account.realm };
-      const exemplarLabels = { session_id: labelOf(session.id) };
       const { receivedBytes, sentBytes } = session.client;
-      duration.observe({ labels, value: durationSeconds(session), exemplarLabels });
-      bytes.observe({ labels, value: receivedBytes + sentBytes, exemplarLabels });
+      duration(session, durationSeconds(session));
+      bytes(session, receivedBytes + sentBytes);
     },
+  };
+}
+
+/** @returns what takes the value of a session */
+function createHistogram(
+  registry: MetricsRegistry,
+  ledger: Ledger,
+  metric: { name: string; help: string; buckets: number[] },
+): (session: Session, value: number) => void {
+  const known = new Set<string>();
+  /** Without this the first session of a realm is invisible to `rate()`. */
+  const beginAtZero = (realm: string): void => {
+    if (known.has(realm)) return;
+    known.add(realm);
+    histogram.zero({ realm });
+  };
+  const histogram = new Histogram({
+    ...metric,
+    labelNames: ['realm', 'session_id'] as const,
+    enableExemplars: true,
+    registers: [registry],
+    collect() {
+      for (const { realm } of ledger.realms()) beginAtZero(realm);
+    },
+  });
+  return (session, value) => {
+    const { realm } = session.account;
+    beginAtZero(realm);
+    const exemplarLabels = { session_id: labelOf(session.id) };
+    histogram.observe({ labels: { realm }, value, exemplarLabels });
   };
 }

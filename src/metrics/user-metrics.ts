@@ -66,7 +66,9 @@ export async function* renderUserMetrics(
   for (const family of USER_FAMILIES) {
     let text = `# HELP ${family.name} ${family.help}\n# TYPE ${family.name} gauge\n`;
     let sliced = 0;
-    for (const user of users.withSeries()) {
+    // A copy: a user who leaves and comes again while this waits would be shown twice.
+    for (const user of [...users.withSeries()]) {
+      if (user.sessions.length === 0) continue;
       text += `${family.name}{realm="${escapeLabelValue(user.realm)}",user="${escapeLabelValue(user.label)}"} ${family.valueOf(user, wallOffsetMs)}\n`;
       sliced += 1;
       if (text.length >= CHUNK_LENGTH) {
@@ -86,7 +88,8 @@ async function renderOverflow(
 ): Promise<string> {
   const byRealm = new Map<string, number>();
   let sliced = 0;
-  for (const user of users.beyondCap()) {
+  for (const user of [...users.beyondCap()]) {
+    if (user.sessions.length === 0) continue;
     const value = family.valueOf(user, wallOffsetMs);
     const known = byRealm.get(user.realm);
     byRealm.set(user.realm, known === undefined ? value : family.combine(known, value));

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /** How much of the end of a file is read: several times the largest write of records. */
 const TAIL_BYTES = 1024 * 1024;
@@ -19,12 +19,15 @@ export function recentRecordIds(path: string): ReadonlySet<string> {
 function readTail(path: string): string {
   let fd: number;
   try {
-    fd = openSync(path, 'r');
+    // Not to wait for a writer, should it be a pipe.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch {
     return '';
   }
   try {
-    const { size } = fstatSync(fd);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) return '';
+    const { size } = stats;
     const length = Math.min(size, TAIL_BYTES);
     const bytes = Buffer.alloc(length);
     readSync(fd, bytes, 0, length, size - length);

@@ -21,8 +21,12 @@ export interface RecordFile {
    * @throws what the system says, for example ENOSPC or EPIPE
    */
   write(bytes: Buffer): Promise<number>;
-  /** Opens the file anew by its name before the next write, since it was renamed. */
-  reopen(): void;
+  /**
+   * Opens the file anew by its name before the next write, since it was renamed.
+   *
+   * @returns whether that is another file, in which a line that was cut has to begin anew
+   */
+  reopen(): boolean;
   /** Closes what was opened. */
   close(): Promise<void>;
 }
@@ -33,7 +37,7 @@ export function createStdout(): RecordFile {
     name: 'stdout',
     async openNow() {},
     write: (bytes) => writeSome(STDOUT_FD, bytes),
-    reopen() {},
+    reopen: () => false,
     async close() {},
   };
 }
@@ -42,6 +46,7 @@ export function createStdout(): RecordFile {
 export function createRecordFile(path: string): RecordFile {
   let fd: number | undefined;
   let stale = false;
+  let isWhole = false;
   const drop = async (): Promise<void> => {
     const old = fd;
     fd = undefined;
@@ -54,15 +59,22 @@ export function createRecordFile(path: string): RecordFile {
     // Records hold user names and addresses: not for everyone on the machine.
     if (fd === undefined) {
       fd = await openFile(path, flags, 0o640);
-      await endCutLine(path, fd);
+      isWhole = false;
     }
     return fd;
   };
   return {
     name: path,
-    write: async (bytes) => writeSome(await current(), bytes),
+    async write(bytes) {
+      const to = await current();
+      // Here and not when it is opened: a full disk, which takes no line feed, does not stop a start.
+      if (!isWhole) await endCutLine(path, to);
+      isWhole = true;
+      return await writeSome(to, bytes);
+    },
     reopen() {
       stale = true;
+      return true;
     },
     close: drop,
     async openNow() {

@@ -32,6 +32,8 @@ export const MAX_QUEUED_BYTES: number = 64 * 1024 * 1024;
 const BATCH_BYTES = 256 * 1024;
 
 const FIRST_RETRY_MS = 100;
+/** How long closing the destination may take. */
+const CLOSE_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
@@ -87,7 +89,9 @@ export class RecordQueue {
     timeout.cancel();
     this.#options.stats.queued -= this.#waiting.length;
     this.#spill(this.#waiting.splice(0));
-    await Promise.race([this.#options.file.close().catch(() => undefined), timer(100).elapsed]);
+    const patience = timer(CLOSE_MS);
+    await Promise.race([this.#options.file.close().catch(() => undefined), patience.elapsed]);
+    patience.cancel();
   }
 
   async #run(): Promise<void> {
@@ -100,7 +104,8 @@ export class RecordQueue {
         this.#recovered();
       } catch (error) {
         this.#fail(error);
-        if (this.#stopping) break;
+        // A slow reader is waited for until the deadline; anything else was tried once more.
+        if (this.#stopping && !isBusy(error)) break;
         await this.#pause();
       }
     }
@@ -110,8 +115,7 @@ export class RecordQueue {
   /** Only between writes: a line that was cut begins anew in the new file. */
   async #reopen(): Promise<void> {
     this.#reopenWanted = false;
-    this.#written = 0;
-    this.#options.file.reopen();
+    if (this.#options.file.reopen()) this.#written = 0;
     await this.#options.file.openNow();
   }
 
@@ -145,8 +149,10 @@ export class RecordQueue {
   #fail(error: unknown): void {
     const { stats, telemetry } = this.#options;
     if (this.#retryMs === FIRST_RETRY_MS) telemetry.writeFailed(error);
-    for (const entry of this.#waiting) {
-      if (entry.failed) break;
+    // The oldest have failed before.
+    for (let index = this.#waiting.length - 1; index >= 0; index -= 1) {
+      const entry = this.#waiting[index];
+      if (entry === undefined || entry.failed) break;
       entry.failed = true;
       stats.failed += 1;
     }
@@ -181,6 +187,11 @@ export class RecordQueue {
     stats.spilled += entries.length;
     telemetry.spilled(entries.length);
   }
+}
+
+/** Whether the destination only asks to wait: a pipe that is full. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
 }
 
 function timer(ms: number): { elapsed: Promise<void>; cancel: () => void } {

@@ -7,6 +7,9 @@ import { redisOptions } from './redis-options.ts';
 import type { ScanSink } from './source.ts';
 import { scanStatusKeys } from './status-key-scan.ts';
 
+/** How long Redis may take for one answer, in ms; a batch of keys takes it some milliseconds. */
+const ANSWER_TIMEOUT_MS = 10_000;
+
 /** What a {@link RedisResync} works with. */
 export interface RedisResyncOptions {
   readonly config: RedisSourceConfig;
@@ -33,7 +36,11 @@ export class RedisResync {
   async run(origin: Origin): Promise<void> {
     const { config, tls, sink, nowMs, telemetry } = this.#options;
     this.stop();
-    const redis = new Redis({ ...redisOptions(config, tls), retryStrategy: () => null });
+    const redis = new Redis({
+      ...redisOptions(config, tls),
+      retryStrategy: () => null,
+      commandTimeout: ANSWER_TIMEOUT_MS,
+    });
     this.#connection = redis;
     // Every failure also rejects the call that waits; without a listener ioredis prints it.
     redis.on('error', () => undefined);

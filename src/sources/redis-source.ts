@@ -4,7 +4,7 @@ import type { RedisSourceConfig } from '../config/redis-url.ts';
 import type { Origin } from '../domain/origin.ts';
 import type { SourceStats } from '../domain/source-stats.ts';
 import type { RedisTelemetry } from '../telemetry/redis-telemetry.ts';
-import { redisOptions } from './redis-options.ts';
+import { redisOptions, retryDelayMs } from './redis-options.ts';
 import { RedisResync } from './redis-resync.ts';
 import { PushFilter } from './resp/push-filter.ts';
 import type { ScanSink, Source, SourceStatus } from './source.ts';
@@ -14,6 +14,9 @@ const PATTERNS = ['turn/realm/*', 'turn/user/*'];
 
 /** A subscriber hears nothing from an idle coturn, so only an answer to PING shows a live Redis. */
 const PING_INTERVAL_MS = 10_000;
+
+/** How long a new connection may take to be subscribed, in ms: one may be accepted and never answered. */
+const SUBSCRIBE_TIMEOUT_MS = 10_000;
 
 /** What a Redis source works with. */
 export interface RedisSourceOptions {
@@ -38,6 +41,11 @@ export class RedisSource implements Source {
   #subscriber: Redis | undefined;
   #isSubscribed = false;
   #lostAtMs = 0;
+  /** When Redis answered last, in ms. */
+  #answeredMs = 0;
+  #isStalled = false;
+  /** Refused subscriptions in a row. */
+  #refusals = 0;
   #reason = 'not connected yet';
   #pingTimer: NodeJS.Timeout | undefined;
   #resyncTimer: NodeJS.Timeout | undefined;
@@ -67,7 +75,10 @@ export class RedisSource implements Source {
     subscriber.on('pmessage', (_pattern: string, key: string, payload: string) => {
       sink.receive(this.#origin, key, payload, nowMs());
     });
-    subscriber.on('connect', () => this.#takeOver(subscriber));
+    subscriber.on('connect', () => {
+      this.#limit(subscriber);
+      this.#takeOver(subscriber);
+    });
     subscriber.on('ready', () => void this.#subscribe(subscriber));
     subscriber.on('error', (error: Error) => this.#fail(error.message));
     subscriber.on('close', () => this.#lose());
@@ -83,6 +94,7 @@ export class RedisSource implements Source {
     this.#isSubscribed = false;
     this.#reason = 'stopped';
     subscriber?.removeAllListeners('close');
+    subscriber?.removeAllListeners('pmessage');
     subscriber?.disconnect();
     this.#resyncer.stop();
   }
@@ -103,6 +115,8 @@ export class RedisSource implements Source {
     });
     stream.removeAllListeners('data');
     stream.on('data', (chunk: Buffer) => {
+      // A connection that is closed still delivers what was under way.
+      if (this.#subscriber === undefined) return;
       arrivedMs = nowMs();
       if (!filter.push(chunk)) stream.destroy(new Error('it does not speak the Redis protocol'));
     });
@@ -113,12 +127,19 @@ export class RedisSource implements Source {
       await subscriber.psubscribe(...PATTERNS);
     } catch (error) {
       this.#fail(error instanceof Error ? error.message : String(error));
-      // Nothing comes over this connection: another attempt may find the ACL mended.
-      subscriber.disconnect(true);
+      // Nothing comes over this connection: another attempt may find the ACL mended. ioredis takes
+      // it for a good one and would try again at once.
+      clearInterval(this.#pingTimer);
+      this.#refusals += 1;
+      const delayMs = retryDelayMs(this.#refusals, Math.random());
+      this.#resyncTimer = setTimeout(() => subscriber.disconnect(true), delayMs);
       return;
     }
     if (this.#subscriber !== subscriber) return;
     this.#isSubscribed = true;
+    this.#isStalled = false;
+    this.#answeredMs = this.#options.nowMs();
+    this.#refusals = 0;
     this.#reason = '';
     const { nowMs, sink, telemetry } = this.#options;
     const gapMs = this.#lostAtMs === 0 ? 0 : nowMs() - this.#lostAtMs;
@@ -129,6 +150,16 @@ export class RedisSource implements Source {
     await this.#resync(subscriber);
   }
 
+  /** Cuts a new connection over which no subscription comes about in time. */
+  #limit(subscriber: Redis): void {
+    clearInterval(this.#pingTimer);
+    this.#pingTimer = setInterval(() => {
+      this.#fail('no answer');
+      subscriber.disconnect(true);
+    }, SUBSCRIBE_TIMEOUT_MS);
+    this.#pingTimer.unref();
+  }
+
   /** Cuts a connection whose Redis does not answer: a stalled one looks like a silent one. */
   #watch(subscriber: Redis): void {
     clearInterval(this.#pingTimer);
@@ -136,6 +167,7 @@ export class RedisSource implements Source {
     this.#pingTimer = setInterval(() => {
       if (!isAnswered) {
         this.#reason = 'no answer to PING';
+        this.#isStalled = true;
         subscriber.disconnect(true);
         return;
       }
@@ -143,6 +175,7 @@ export class RedisSource implements Source {
       subscriber.ping().then(
         () => {
           isAnswered = true;
+          this.#answeredMs = this.#options.nowMs();
         },
         () => undefined,
       );
@@ -160,7 +193,9 @@ export class RedisSource implements Source {
     clearTimeout(this.#resyncTimer);
     if (!this.#isSubscribed) return;
     this.#isSubscribed = false;
-    this.#lostAtMs = this.#options.nowMs();
+    // A stall is noticed late: nothing may have come since the last sign of life.
+    const lastSignMs = Math.max(this.stats.lastEventMs, this.#answeredMs);
+    this.#lostAtMs = this.#isStalled ? lastSignMs : this.#options.nowMs();
     if (this.#reason === '') this.#reason = 'connection closed';
     this.#options.telemetry.disconnected(this.#reason);
   }

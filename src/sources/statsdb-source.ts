@@ -190,7 +190,8 @@ class ListeningStatsdbSource implements StatsdbSource {
   #closed(connection: StatsdbConnection): void {
     this.#connections.delete(connection);
     const origin = connection.session.publishingOrigin;
-    if (origin === undefined || connection.closeReason === 'quit') return;
+    const { closeReason } = connection;
+    if (origin === undefined || closeReason === 'quit' || closeReason === 'stopped') return;
     // What was written when it broke may be lost: its sums are no longer an unbroken series.
     this.#options.sink.noteGap(origin);
     this.stats.disconnects++;

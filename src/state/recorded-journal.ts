@@ -1,7 +1,17 @@
-import { closeSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 
 /** A line of the journal that is no session id: an exporter has taken over the state file. */
 const OPENED = 'opened';
+const LF = 10;
 
 /** What a journal tells. */
 export interface Journal {
@@ -69,9 +79,19 @@ export class RecordedJournal {
   }
 
   #append(text: string): void {
-    this.#fd ??= openSync(this.#path, 'a', 0o600);
+    if (this.#fd === undefined) {
+      this.#fd = openSync(this.#path, 'a+', 0o600);
+      endCutLine(this.#fd);
+    }
     writeSync(this.#fd, text);
   }
+}
+
+/** A process that was killed may have left a part of a line; the next one begins its own. */
+function endCutLine(fd: number): void {
+  const { size } = fstatSync(fd);
+  const last = Buffer.alloc(1);
+  if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== LF) writeSync(fd, '\n');
 }
 
 /** Whether an error says that there is no such file. */

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { SavedSession } from '../domain/saved-session.ts';
@@ -48,9 +48,9 @@ export async function writeStateFile(
   // Sessions hold user names and addresses: for nobody else on the machine.
   const file = await open(fresh, 'w', 0o600);
   try {
-    await file.write(renderHeader(header));
+    await file.appendFile(renderHeader(header));
     const count = await writeSessions(file, sessions);
-    await file.write(renderEnd(count));
+    await file.appendFile(renderEnd(count));
     await file.sync();
   } finally {
     await file.close();
@@ -59,6 +59,20 @@ export async function writeStateFile(
   await syncFolder(dirname(path));
 }
 
+/** Notes in a state file, without taking space, that it is no longer the last word of its writer. */
+export function clearFinal(path: string): void {
+  const mark = '"isFinal":true';
+  const at = readFileSync(path).indexOf(mark);
+  if (at < 0) return;
+  const fd = openSync(path, 'r+');
+  try {
+    writeSync(fd, 'null', at + mark.length - 'true'.length);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** By `appendFile`, which goes on until all is written: `write` may stop half-way on a full disk. */
 async function writeSessions(file: FileHandle, sessions: Iterable<SavedSession>): Promise<number> {
   let count = 0;
   let text = '';
@@ -66,11 +80,11 @@ async function writeSessions(file: FileHandle, sessions: Iterable<SavedSession>)
     text += renderSession(session);
     count += 1;
     if (count % SLICE === 0) {
-      await file.write(text);
+      await file.appendFile(text);
       text = '';
     }
   }
-  await file.write(text);
+  await file.appendFile(text);
   return count;
 }
 

@@ -1,4 +1,6 @@
-import type { SavedSession } from '../domain/saved-session.ts';
+import { TLS_VERSIONS, TRANSPORTS } from '../domain/event.ts';
+import { END_REASONS } from '../domain/ledger.ts';
+import type { SavedAllocation, SavedSession } from '../domain/saved-session.ts';
 
 /** Told apart from every other file by its first line. */
 export const STATE_FORMAT = 'coturn-exporter-state';
@@ -73,55 +75,98 @@ function parseLine(line: string | undefined, number: number): Fields {
 }
 
 function parseHeader(fields: Fields): StateHeader {
-  const { format, version, savedAt, isFinal } = fields as Partial<StateHeader>;
+  const { format, version, savedAt, isFinal } = fields as Partial<
+    Record<keyof StateHeader, unknown>
+  >;
   if (format !== STATE_FORMAT) throw new SyntaxError('it is not a state file of coturn-exporter');
   if (typeof version !== 'number' || version < 1 || version > STATE_VERSION) {
     throw new SyntaxError(`its version ${String(version)} is not known, this one knows 1`);
   }
-  return { format, version, savedAt: String(savedAt), isFinal: isFinal === true };
+  if (typeof savedAt !== 'string' || Number.isNaN(Date.parse(savedAt))) {
+    throw new SyntaxError('it does not tell when it was saved');
+  }
+  // Null where it was true and another process has gone on from the file since.
+  if (typeof isFinal !== 'boolean' && isFinal !== null) {
+    throw new SyntaxError('it does not tell whether it is final');
+  }
+  return { format, version, savedAt, isFinal: isFinal === true };
 }
 
-const TEXTS = ['id', 'group', 'realm', 'userName', 'username', 'endReason', 'servers'];
-const NUMBERS = ['startedAtMs', 'endedAtMs', 'allocationCount', 'missedBytes'];
-const ALLOCATION_TEXTS = ['key', 'source', 'origin', 'server', 'transport', 'tls', 'local'];
-const ALLOCATION_NUMBERS = ['startedAtMs', 'lastEventMs', 'lifetimeMs', 'endedAtMs'];
+type Check = (value: unknown) => boolean;
 
-/** Checks what the tracker would stumble over; what only records show is taken as it is. */
+const isText: Check = (value) => typeof value === 'string';
+const isFlag: Check = (value) => typeof value === 'boolean';
+const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
+/** A time or a span in ms that a `Date` can hold. */
+const isTime: Check = (value) => typeof value === 'number' && value >= 0 && value <= 8.64e15;
+const isTraffic: Check = (value) =>
+  Array.isArray(value) && value.length === 4 && value.every(isCount);
+
+/** What each field of a session has to be. */
+const SESSION: Readonly<Record<keyof SavedSession, Check>> = {
+  id: isText,
+  group: isText,
+  realm: isText,
+  userName: isText,
+  username: isText,
+  startedAtMs: isTime,
+  startKnown: isFlag,
+  endedAtMs: isTime,
+  endReason: isOneOf(END_REASONS),
+  allocationCount: isCount,
+  client: isTraffic,
+  peer: isTraffic,
+  missedBytes: isCount,
+  complete: isFlag,
+  reportsPeer: isFlag,
+  servers: isText,
+  transports: isText,
+  tlsVersions: isText,
+  clients: isText,
+  open: (value) => Array.isArray(value) && value.every((one) => hasFields(one, ALLOCATION)),
+};
+
+const ALLOCATION: Readonly<Record<keyof SavedAllocation, Check>> = {
+  key: isText,
+  source: isText,
+  origin: isText,
+  server: isText,
+  transport: isOneOf(TRANSPORTS),
+  tls: isOneOf(TLS_VERSIONS),
+  local: isText,
+  startedAtMs: isTime,
+  lastEventMs: isTime,
+  lifetimeMs: isTime,
+  endReason: orNull(isOneOf(END_REASONS)),
+  endedAtMs: isTime,
+  startKnown: isFlag,
+  contested: isFlag,
+  expectsPeer: isFlag,
+  reportsPeer: isFlag,
+  client: isTraffic,
+  peer: isTraffic,
+  clientTotal: orNull(isTraffic),
+  peerTotal: orNull(isTraffic),
+};
+
+function isOneOf(values: readonly string[]): Check {
+  return (value) => typeof value === 'string' && values.includes(value);
+}
+
+function orNull(check: Check): Check {
+  return (value) => value === null || check(value);
+}
+
 function parseSession(fields: Fields, number: number): SavedSession {
-  const { open } = fields;
-  const isSession =
-    hasAll(fields, TEXTS, 'string') &&
-    hasAll(fields, NUMBERS, 'number') &&
-    isTraffic(fields['client']) &&
-    isTraffic(fields['peer']) &&
-    Array.isArray(open) &&
-    open.every(isAllocation);
-  if (!isSession) throw new SyntaxError(`line ${number} is not a session`);
+  if (!hasFields(fields, SESSION)) throw new SyntaxError(`line ${number} is not a session`);
   // Just checked, field by field.
   return fields as unknown as SavedSession;
 }
 
-function isAllocation(value: unknown): boolean {
-  return (
-    isFields(value) &&
-    hasAll(value, ALLOCATION_TEXTS, 'string') &&
-    hasAll(value, ALLOCATION_NUMBERS, 'number') &&
-    isTraffic(value['client']) &&
-    isTraffic(value['peer']) &&
-    [value['clientTotal'], value['peerTotal']].every((total) => total === null || isTraffic(total))
-  );
-}
-
-function isTraffic(value: unknown): boolean {
-  return (
-    Array.isArray(value) && value.length === 4 && value.every((one) => Number.isSafeInteger(one))
-  );
+function hasFields(value: unknown, checks: Readonly<Record<string, Check>>): boolean {
+  return isFields(value) && Object.entries(checks).every(([name, check]) => check(value[name]));
 }
 
 function isFields(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function hasAll(fields: Fields, names: readonly string[], type: 'string' | 'number'): boolean {
-  return names.every((name) => typeof fields[name] === type);
 }

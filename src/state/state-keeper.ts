@@ -1,7 +1,7 @@
 import { SourceStats } from '../domain/source-stats.ts';
 import type { Tracker } from '../domain/tracker.ts';
 import { RecordedJournal } from './recorded-journal.ts';
-import { readStateFile, writeStateFile } from './state-file.ts';
+import { clearFinal, readStateFile, writeStateFile } from './state-file.ts';
 import type { StateStats } from './state-stats.ts';
 
 /** What a {@link StateKeeper} works with. */
@@ -53,12 +53,19 @@ export class StateKeeper {
       originOf: (source: string, server: string) =>
         tracker.openOrigin(this.#sourceOf(source), server),
       pastCounted: state.header.isFinal && !wasOpened,
-      wallOffsetMs: wallOffsetMs(),
+      // A clock that was set back meanwhile would put what was saved in the future.
+      wallOffsetMs: Math.max(wallOffsetMs(), Date.parse(state.header.savedAt) - nowMs()),
       nowMs: nowMs(),
     };
     const sessions = state.sessions.filter(({ id }) => !recorded.has(id) && !recent.has(id));
     for (const session of sessions) tracker.restore(session, options);
-    this.#journal.open();
+    try {
+      this.#journal.open();
+    } catch (error) {
+      // A full disk. Events that nobody takes would be lost for good, so this is no reason to stop.
+      clearFinal(path);
+      this.#fail(error);
+    }
     telemetry.restored(sessions.length, state.header.savedAt);
   }
 
@@ -105,10 +112,14 @@ export class StateKeeper {
       if (this.#isFailing) telemetry.saveRecovered();
       this.#isFailing = false;
     } catch (error) {
-      stats.failed += 1;
-      if (!this.#isFailing) telemetry.saveFailed(error);
-      this.#isFailing = true;
+      this.#fail(error);
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#options.stats.failed += 1;
+    if (!this.#isFailing) this.#options.telemetry.saveFailed(error);
+    this.#isFailing = true;
   }
 
   #flushRecorded(): void {
@@ -118,9 +129,7 @@ export class StateKeeper {
     try {
       this.#journal.add(ids);
     } catch (error) {
-      this.#options.stats.failed += 1;
-      if (!this.#isFailing) this.#options.telemetry.saveFailed(error);
-      this.#isFailing = true;
+      this.#fail(error);
     }
   }
 

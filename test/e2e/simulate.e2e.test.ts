@@ -14,6 +14,7 @@ import { startRedisServer } from '../support/redis-server.ts';
 const { SIMULATE_SECONDS = '5' } = process.env;
 const SECONDS = Number(SIMULATE_SECONDS);
 const EVENTS_PER_SECOND = 20_000;
+const SET_UP_MS = 60_000;
 const TIMEOUT_MS = SECONDS * 1000 + 90_000;
 /** Traffic without an allocation waits 10 s for proof of one. */
 const UNTIL_SETTLED = { what: 'the counters to be the truth', timeoutMs: 40_000 };
@@ -143,7 +144,7 @@ describe.each([
   let scene: Scene;
   beforeEach(async () => {
     scene = await open();
-  });
+  }, SET_UP_MS);
   afterEach(() => cleanup.run());
 
   it(

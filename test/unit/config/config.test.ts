@@ -49,8 +49,8 @@ describe('parseCommandLine', () => {
         realms: { maxSeries: 1_000 },
         records: {},
         state: { intervalMs: 10_000 },
-      shard: { index: 0, total: 1 },
-      log: { level: 'info', format: 'json' },
+        shard: { index: 0, total: 1 },
+        log: { level: 'info', format: 'json' },
       },
     });
   });

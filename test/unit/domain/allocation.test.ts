@@ -128,7 +128,7 @@ describe('Allocation.settle', () => {
       missedPeer: ZERO,
       client: TEN,
       peer: TEN,
-      complete: true,
+      complete: false,
     });
   });
 

@@ -13,8 +13,8 @@ class FakeOutput {
   readonly written: string[] = [];
   writableLength = 0;
 
-  write(text: string): void {
-    this.written.push(text);
+  write(data: string | Uint8Array): void {
+    this.written.push(typeof data === 'string' ? data : Buffer.from(data).toString());
   }
 }
 

@@ -1,0 +1,78 @@
+import type { Redis } from 'ioredis';
+import type { RedisSourceConfig } from '../config/redis-url.ts';
+import { isDenied, messageOf } from './connect.ts';
+import { type Finding, fail, ok } from './finding.ts';
+import { PATTERNS } from './patterns.ts';
+
+/** A key that matches what the exporter reads, and that nobody has. */
+const NO_KEY = 'turn/user/coturn-exporter-doctor/allocation/000000000000000000/status';
+
+/** What of a Redis may be used. */
+export interface Permissions {
+  readonly findings: readonly Finding[];
+  /** Messages can be received. */
+  readonly canSubscribe: boolean;
+  /** Status keys of the database in the URL can be read. */
+  readonly canScan: boolean;
+}
+
+/**
+ * Tries all commands that the exporter uses, rather than read the ACL: that takes rights which an
+ * exporter should not have. Afterwards `subscriber` is subscribed, and `redis` is in the database of
+ * the URL, as far as that is permitted.
+ */
+export async function checkPermissions(
+  { redis, subscriber }: { readonly redis: Redis; readonly subscriber: Redis },
+  config: RedisSourceConfig,
+): Promise<Permissions> {
+  const tries: readonly (readonly [name: string, attempt: () => Promise<unknown>])[] = [
+    ['ping', () => redis.ping()],
+    ['select', () => redis.select(config.db)],
+    ['scan', () => redis.scan('0', 'COUNT', 1)],
+    ['mget', () => redis.mget(NO_KEY)],
+    ['psubscribe', () => subscriber.psubscribe(...PATTERNS)],
+  ];
+  const failures = new Map<string, Finding>();
+  for (const [name, attempt] of tries) {
+    try {
+      await attempt();
+    } catch (error) {
+      failures.set(name, explain(name, error, config));
+    }
+  }
+  const permitted = tries.map(([name]) => name).filter((name) => !failures.has(name));
+  const summary = permitted.length === 0 ? [] : [ok('permissions', `may ${permitted.join(', ')}`)];
+  return {
+    findings: [...summary, ...failures.values()],
+    canSubscribe: !failures.has('psubscribe'),
+    canScan: ['select', 'scan', 'mget'].every((name) => !failures.has(name)),
+  };
+}
+
+/**
+ * The command that gives a user all that the exporter needs. The channel patterns stand there as they
+ * are subscribed to: for PSUBSCRIBE Redis compares them letter by letter (acl.c,
+ * `ACLCheckChannelAgainstList`), so that a wider one such as `&turn/*` does not permit these.
+ */
+export function aclCommand(username: string | undefined): string {
+  const channels = PATTERNS.map((pattern) => `&${pattern}`).join(' ');
+  return `ACL SETUSER ${username ?? 'default'} ~turn/* ${channels} +psubscribe +scan +mget +ping +select`;
+}
+
+function explain(name: string, error: unknown, config: RedisSourceConfig): Finding {
+  const message = messageOf(error);
+  if (name === 'select' && /out of range/i.test(message)) {
+    return fail(
+      name,
+      `there is no database ${config.db}`,
+      'end --redis.url in the dbname of redis-statsdb in turnserver.conf',
+    );
+  }
+  if (!isDenied(error)) return fail(name, message, 'look at the log of Redis');
+  return fail(name, `the ACL denies it${subjectOf(message)}`, aclCommand(config.username));
+}
+
+function subjectOf(message: string): string {
+  if (/channel/i.test(message)) return ` on the channels ${PATTERNS.join(' and ')}`;
+  return /key/i.test(message) ? ' on keys turn/*' : '';
+}

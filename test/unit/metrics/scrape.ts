@@ -1,0 +1,218 @@
+import type { BuildInfo } from '../../../src/build-info.ts';
+import type { Origin } from '../../../src/domain/origin.ts';
+import { SourceStats } from '../../../src/domain/source-stats.ts';
+import { Tracker } from '../../../src/domain/tracker.ts';
+import { createUserName } from '../../../src/domain/user-name.ts';
+import {
+  type ExpositionFormat,
+  OPENMETRICS_END,
+  renderRegistry,
+} from '../../../src/metrics/exposition.ts';
+import { registerMetrics } from '../../../src/metrics/register-metrics.ts';
+import { createRegistry, type MetricsRegistry } from '../../../src/metrics/registry.ts';
+import type { SessionObserver } from '../../../src/metrics/session-metrics.ts';
+import { renderUserMetrics } from '../../../src/metrics/user-metrics.ts';
+import { RecordStats } from '../../../src/records/record-stats.ts';
+import type { Source } from '../../../src/sources/source.ts';
+import { StateStats } from '../../../src/state/state-stats.ts';
+
+export const BUILD: BuildInfo = { version: '1.2.3', revision: 'abc1234', nodeVersion: 'v20.0.0' };
+
+/** 2026-01-01T00:00:00Z, where the tracker's time is 0. */
+export const WALL_OFFSET_MS = 1_767_225_600_000;
+
+export const LINGER_MS = 5_000;
+
+export interface ScrapedOptions {
+  readonly maxUsers?: number;
+  readonly maxRealms?: number;
+  readonly label?: 'userid' | 'raw' | 'none';
+}
+
+/** A tracker whose messages come from the test, with every metric that is read from it. */
+export class Scraped {
+  readonly tracker: Tracker;
+  readonly stats = new SourceStats('redis', 'status');
+  readonly records = new RecordStats();
+  readonly state = new StateStats();
+  readonly registry: MetricsRegistry;
+  readonly observer: SessionObserver;
+  readonly origin: Origin;
+  readonly source: Source;
+  nowMs = 1_000;
+  isUp = true;
+  #sessions = 0;
+
+  constructor(options: ScrapedOptions = {}) {
+    const maxUsers = options.maxUsers ?? 100;
+    this.tracker = new Tracker({
+      groupBy: 'user',
+      lingerMs: LINGER_MS,
+      userName: createUserName({ label: options.label ?? 'userid', restSeparator: ':' }),
+      newSessionId: () => {
+        this.#sessions += 1;
+        return `session-${this.#sessions}`;
+      },
+      maxUsers,
+      maxRealms: options.maxRealms ?? 100,
+    });
+    this.origin = this.tracker.openOrigin(this.stats, 'redis');
+    this.source = fakeSource(this.stats, () => this.isUp);
+    this.registry = createRegistry();
+    this.observer = registerMetrics(this.registry, {
+      tracker: this.tracker,
+      sources: { all: [this.source], statsdb: [] },
+      records: this.records,
+      state: this.state,
+      build: BUILD,
+      maxUsers,
+      wallOffsetMs: () => WALL_OFFSET_MS,
+    });
+  }
+
+  /** Hands over one message as it is. */
+  send(key: string, payload: string): this {
+    this.tracker.receive(this.origin, key, payload, this.nowMs);
+    return this;
+  }
+
+  /** Begins an allocation of `username` in `realm`. */
+  begin(who: Who): this {
+    return this.send(keyOf(who, 'status'), `new lifetime=600${connectionOf(who)}`);
+  }
+
+  /** Reports a delta of both sides, what is received on one being sent on the other. */
+  relay(who: Who, bytes: { received: number; sent: number }): this {
+    const { received, sent } = bytes;
+    return this.send(keyOf(who, 'traffic'), deltaOf(received, sent)).send(
+      keyOf(who, 'traffic/peer'),
+      deltaOf(sent, received),
+    );
+  }
+
+  /** Ends an allocation. */
+  end(who: Who): this {
+    return this.send(keyOf(who, 'status'), 'deleted');
+  }
+
+  /** Lets time pass; sessions that finish are observed and, unless `keep`, released. */
+  pass(ms: number, keep = false): this {
+    this.nowMs += ms;
+    this.tracker.expire(this.nowMs);
+    for (const session of this.tracker.takeFinished()) {
+      this.observer.observe(session);
+      if (!keep) this.tracker.release(session);
+    }
+    return this;
+  }
+
+  /** The whole exposition, as the metrics route puts it together. */
+  async text(format: ExpositionFormat = 'text'): Promise<string> {
+    const end = format === 'openmetrics' ? OPENMETRICS_END : '';
+    return (await renderRegistry(this.registry, format)) + (await this.userText()) + end;
+  }
+
+  /** The per-user gauges. */
+  userText(): Promise<string> {
+    return join(renderUserMetrics(this.tracker.users, WALL_OFFSET_MS));
+  }
+}
+
+/** An allocation in the scripts of tests. */
+export interface Who {
+  readonly realm: string;
+  readonly username: string;
+  /** Default 1. */
+  readonly id?: number;
+  /** `type=` and `ssl=` on the wire; default `UDP` and `NONE`. */
+  readonly type?: string;
+  readonly ssl?: string;
+  /** `local=` on the wire; default `192.0.2.1:3478`. */
+  readonly local?: string;
+  /** `remote=` on the wire; default `203.0.113.7:49152`. */
+  readonly remote?: string;
+}
+
+export function keyOf({ realm, username, id = 1 }: Who, topic: string): string {
+  const digits = String(id).padStart(18, '0');
+  const prefix = realm === '' ? 'turn' : `turn/realm/${realm}`;
+  return `${prefix}/user/${username}/allocation/${digits}/${topic}`;
+}
+
+export function deltaOf(received: number, sent: number): string {
+  return `rcvp=${received / 100}, rcvb=${received}, sentp=${sent / 100}, sentb=${sent}`;
+}
+
+function connectionOf(who: Who): string {
+  const { type = 'UDP', ssl = 'NONE', local = '192.0.2.1:3478' } = who;
+  const { remote = '203.0.113.7:49152' } = who;
+  return `, type=${type}, local=${local}, remote=${remote}, ssl=${ssl}, cipher=NONE`;
+}
+
+/** A source that does nothing and is up or not as it is told. */
+export function fakeSource(stats: SourceStats, isUp: () => boolean): Source {
+  return {
+    stats,
+    status: () => ({
+      kind: 'redis',
+      up: isUp(),
+      ready: isUp(),
+      detail: isUp() ? 'subscribed' : 'connection refused',
+    }),
+    start: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+  };
+}
+
+export async function join(pieces: AsyncIterable<string>): Promise<string> {
+  let text = '';
+  for await (const piece of pieces) text += piece;
+  return text;
+}
+
+/** An exposition without the metrics of the process, which are different each time. */
+export function withoutProcess(text: string): string {
+  return text
+    .split('\n')
+    .filter((line) => !/^(# (HELP|TYPE) )?(process|nodejs)_/.test(line))
+    .join('\n');
+}
+
+/** A metric of an exposition, as its lines tell it. */
+export interface Family {
+  readonly name: string;
+  readonly type: string;
+  readonly lines: readonly string[];
+}
+
+/**
+ * The families of an exposition in their order. Throws unless each begins with exactly one HELP and
+ * one TYPE, holds only series of its own name and comes only once.
+ */
+export function familiesOf(text: string): Family[] {
+  const families: { name: string; type: string; lines: string[] }[] = [];
+  let helped = '';
+  for (const line of text.split('\n')) {
+    if (line === '' || line === '# EOF') continue;
+    const [, keyword, name = '', type = ''] = /^# (HELP|TYPE) (\S+) (.*)$/.exec(line) ?? [];
+    const family = families.at(-1);
+    if (keyword === 'HELP') {
+      if (helped !== '') throw new Error(`HELP of ${helped} has no TYPE`);
+      helped = name;
+    } else if (keyword === 'TYPE') {
+      if (helped !== name) throw new Error(`TYPE of ${name} does not follow its HELP`);
+      if (families.some((other) => other.name === name)) throw new Error(`${name} comes twice`);
+      families.push({ name, type, lines: [] });
+      helped = '';
+    } else {
+      const series = /^[a-zA-Z0-9_:]+/.exec(line)?.[0] ?? '';
+      const suffix = series.slice(family?.name.length ?? 0);
+      const isOwn = family !== undefined && series.startsWith(family.name);
+      if (!isOwn || !/^(_total|_bucket|_sum|_count)?$/.test(suffix)) {
+        throw new Error(`${line} is not of ${family?.name}`);
+      }
+      family.lines.push(line);
+    }
+  }
+  return families;
+}

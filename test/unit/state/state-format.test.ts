@@ -1,0 +1,203 @@
+import { describe, expect, it } from 'vitest';
+import { parseState, STATE_FORMAT, STATE_VERSION } from '../../../src/state/state-format.ts';
+import { ALLOCATION, FINISHED, SAVED_AT, SESSION, stateText } from './saved.ts';
+
+const TEXT = stateText([SESSION, FINISHED]);
+const STATE = parseState(TEXT);
+/** The smallest that has everything: damage to every byte of it is tried. */
+const SMALL = stateText([{ ...SESSION, open: [ALLOCATION] }]);
+
+/** Bytes that stand for all others in place of one: letters, digits, quotes, brackets, blanks, none. */
+const OTHER_BYTES = [
+  '',
+  'x',
+  '7',
+  '-',
+  '"',
+  '\\',
+  '{',
+  '}',
+  '[',
+  ']',
+  ',',
+  ':',
+  ' ',
+  '\n',
+  '\u0000',
+];
+
+/** What a text means: the state, or `refused`. Throws when it crashed. */
+function meaningOf(text: string): unknown {
+  try {
+    return parseState(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return 'refused';
+    throw error;
+  }
+}
+
+/** Where a value's own content stands: inside its quotes, or its digits, true, false and null. */
+function contentOf(text: string): boolean[] {
+  const isContent = new Array<boolean>(text.length).fill(false);
+  const TOKEN = /"(?:[^"\\]|\\.)*"|[-\d.e]+|true|false|null/g;
+  for (const { index, 0: token } of text.matchAll(TOKEN)) {
+    const end = index + token.length;
+    // A string before a colon is a name, which is structure.
+    if (text[end] === ':') continue;
+    const quotes = token.startsWith('"') ? 1 : 0;
+    isContent.fill(true, index + quotes, end - quotes);
+  }
+  return isContent;
+}
+
+/** What each damage to one place of the structure means, if it is neither refused nor harmless. */
+function misreadings(text: string, isPlaceOfInterest: (at: number) => boolean): string[] {
+  const whole = JSON.stringify(parseState(text));
+  const content = contentOf(text);
+  const wrong: string[] = [];
+  for (let at = 0; at < text.length; at += 1) {
+    if (content[at] === true || !isPlaceOfInterest(at)) continue;
+    for (const byte of OTHER_BYTES) {
+      const damaged = text.slice(0, at) + byte + text.slice(at + 1);
+      const meaning = meaningOf(damaged);
+      if (meaning !== 'refused' && JSON.stringify(meaning) !== whole) {
+        wrong.push(
+          `${at} ${JSON.stringify(byte)}: …${damaged.slice(Math.max(0, at - 20), at + 20)}…`,
+        );
+      }
+    }
+  }
+  return wrong;
+}
+
+/** Fields whose absence the parser does not notice. */
+const UNCHECKED =
+  /"(savedAt|isFinal|startKnown|complete|reportsPeer|transports|tlsVersions|clients|endReason|contested|expectsPeer)":/g;
+
+function uncheckedPlaces(text: string): boolean[] {
+  const places = new Array<boolean>(text.length).fill(false);
+  for (const { index, 0: found } of text.matchAll(UNCHECKED)) {
+    places.fill(true, index, index + found.length);
+  }
+  return places;
+}
+
+describe('parseState', () => {
+  it('reads what was rendered', () => {
+    expect(STATE).toEqual({
+      header: { format: STATE_FORMAT, version: STATE_VERSION, savedAt: SAVED_AT, isFinal: true },
+      sessions: [SESSION, FINISHED],
+    });
+  });
+
+  it('reads a state without sessions', () => {
+    expect(parseState(stateText([], false))).toMatchObject({
+      header: { isFinal: false },
+      sessions: [],
+    });
+  });
+
+  it('takes a file for not final that another process has gone on from', () => {
+    const text = TEXT.replace('"isFinal":true', '"isFinal":null');
+    expect(parseState(text).header.isFinal).toBe(false);
+    expect(meaningOf(TEXT.replace('"isFinal":true', '"isFinal":"true"'))).toBe('refused');
+  });
+
+  it('refuses every beginning of a file', () => {
+    for (let length = 0; length < TEXT.length; length += 1) {
+      expect(meaningOf(TEXT.slice(0, length))).toBe('refused');
+    }
+  });
+
+  it('refuses every end of a file', () => {
+    for (let start = 1; start <= TEXT.length; start += 1) {
+      expect(meaningOf(TEXT.slice(start))).toBe('refused');
+    }
+  });
+
+  it('refuses a file without one of its lines, and with one of them twice', () => {
+    const lines = TEXT.split('\n').slice(0, -1);
+    for (const at of lines.keys()) {
+      const without = lines.toSpliced(at, 1);
+      const twice = lines.toSpliced(at, 0, lines[at] ?? '');
+      expect(meaningOf(`${without.join('\n')}\n`)).toBe('refused');
+      expect(meaningOf(`${twice.join('\n')}\n`)).toBe('refused');
+    }
+  });
+
+  it('refuses two files in one', () => {
+    expect(meaningOf(TEXT + TEXT)).toBe('refused');
+  });
+
+  it('refuses damage to one byte of the structure, unless the meaning stays', () => {
+    const unchecked = uncheckedPlaces(SMALL);
+    expect(misreadings(SMALL, (at) => unchecked[at] !== true)).toEqual([]);
+  });
+
+  it('refuses damage to the names of the fields that only records show', () => {
+    const unchecked = uncheckedPlaces(SMALL);
+    expect(misreadings(SMALL, (at) => unchecked[at] === true)).toEqual([]);
+  });
+
+  it('survives any damage to any byte', () => {
+    for (let at = 0; at < SMALL.length; at += 1) {
+      for (const byte of OTHER_BYTES) meaningOf(SMALL.slice(0, at) + byte + SMALL.slice(at + 1));
+    }
+  });
+
+  it.each([
+    ['nothing', '', 'line 1 is not JSON'],
+    ['a blank line', '\n', 'line 1 is not JSON'],
+    ['a text', 'hello\nworld\n', 'line 1 is not JSON'],
+    ['a JSON array', '[]\n{"end":0}\n', 'line 1 is not an object'],
+    ['JSON null', 'null\n{"end":0}\n', 'line 1 is not an object'],
+    ['another JSON file', '{"name":"x"}\n{"end":0}\n', 'it is not a state file of coturn-exporter'],
+    ['records', '{"event":"session_finished"}\n', 'it is not a state file of coturn-exporter'],
+    ['a header alone', `${TEXT.split('\n')[0]}\n`, 'line 2 is not JSON'],
+  ])('refuses %s and says why', (_what, text, why) => {
+    expect(() => parseState(text)).toThrow(new SyntaxError(why));
+  });
+
+  it.each([0, -1, 2, 99, 1.5, '"1"', 'null', '[1]'])('refuses version %s', (version) => {
+    const text = TEXT.replace('"version":1', `"version":${version}`);
+    expect(() => parseState(text)).toThrow(/^its version .* is not known, this one knows 1$/);
+  });
+
+  it.each([
+    ['a session without an id', { ...SESSION, id: undefined }],
+    ['a session whose realm is a number', { ...SESSION, realm: 7 }],
+    ['a session whose start is a text', { ...SESSION, startedAtMs: '7' }],
+    ['a session with three numbers of traffic', { ...SESSION, client: [1, 2, 3] }],
+    ['a session with five numbers of traffic', { ...SESSION, peer: [1, 2, 3, 4, 5] }],
+    ['a session with a broken number of bytes', { ...SESSION, client: [1, 2.5, 3, 4] }],
+    ['a session with more bytes than 2^53', { ...SESSION, client: [1, 2 ** 53, 3, 4] }],
+    ['a session without allocations', { ...SESSION, open: undefined }],
+    ['a session whose allocations are an object', { ...SESSION, open: {} }],
+    ['an allocation that is null', { ...SESSION, open: [null] }],
+    ['an allocation without a key', { ...SESSION, open: [{ ...ALLOCATION, key: undefined }] }],
+    [
+      'an allocation without a lifetime',
+      { ...SESSION, open: [{ ...ALLOCATION, lifetimeMs: null }] },
+    ],
+    ['a total that is a number', { ...SESSION, open: [{ ...ALLOCATION, peerTotal: 7 }] }],
+    ['a total that is left out', { ...SESSION, open: [{ ...ALLOCATION, clientTotal: undefined }] }],
+  ])('refuses %s, and names the line', (_what, session) => {
+    const text = TEXT.replace(JSON.stringify(SESSION), JSON.stringify(session));
+    expect(() => parseState(text)).toThrow(new SyntaxError('line 2 is not a session'));
+  });
+
+  it.each([
+    ['a time that is endless', JSON.stringify(SESSION).replace('1700000000000', '1e999')],
+    ['a lifetime below 0', JSON.stringify(SESSION).replace('600000', '-600000')],
+    ['an unknown reason', JSON.stringify(SESSION).replace('"expired"', '"exploded"')],
+    ['an unknown transport', JSON.stringify(SESSION).replace('"udp","tls"', '"warp","tls"')],
+    ['bytes below 0', JSON.stringify(SESSION).replace('[1,2,3,4]', '[1,-2,3,4]')],
+  ])('refuses %s', (_what, line) => {
+    expect(meaningOf(TEXT.replace(JSON.stringify(SESSION), line))).toBe('refused');
+  });
+
+  it('keeps names that are special to JavaScript apart from objects', () => {
+    const session = { ...SESSION, userName: '__proto__', realm: 'constructor' };
+    expect(parseState(stateText([session])).sessions).toEqual([session]);
+  });
+});
