@@ -6,7 +6,7 @@ import { benchStart } from './start.ts';
 const BENCHES: Readonly<Record<string, () => string | Promise<string>>> = {
   memory: benchMemory,
   redis: () => benchRedisIngest(1_000_000),
-  statsdb: () => benchStatsdbIngest(1_000_000),
+  statsdb: () => benchStatsdbIngest(5_000_000),
   scale: benchScale,
   scrape: benchScrape,
   start: benchStart,
