@@ -290,7 +290,7 @@ describe('Prometheus with the shipped configuration', () => {
 
   it('finds the exporter up', async () => {
     expect(await prometheus.query('up')).toEqual([
-      { labels: expect.objectContaining({ job: 'coturn' }), value: 1 },
+      { labels: expect.objectContaining({ job: 'coturn-exporter' }), value: 1 },
     ]);
   });
 
