@@ -29,7 +29,7 @@ const FLEET = {
   noiseRate: 3,
 } as const;
 /** Recorded values need some evaluations, sessions some time to finish. */
-const WARM_UP_MS = 30_000;
+const WARM_UP_MS = 120_000;
 const DATA_TIMEOUT_MS = 120_000;
 const PAUSE_MS = 2_000;
 /** Longer than everything here takes. */
