@@ -5,16 +5,8 @@ import type { EndReason, ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import { type SavedAllocation, savedTraffic } from './saved-session.ts';
 import type { Session } from './session.ts';
-import {
-  isZero,
-  missingOfPeerTotal,
-  missingOfTotal,
-  missingTraffic,
-  NOTHING,
-  sumTraffic,
-  type Traffic,
-  unwrapPeerTotal,
-} from './traffic.ts';
+import { type Settlement, settle } from './settlement.ts';
+import type { Traffic } from './traffic.ts';
 import {
   ACCOUNT,
   CLIENT,
@@ -194,71 +186,14 @@ export class Allocation implements Waiting {
     this.expectsPeer = true;
   }
 
+  /** Its reports were heard from the first to the last, as far as anybody can tell. */
+  get isUnbroken(): boolean {
+    return this.startKnown && this.#gapsAtStart === this.origin.gaps;
+  }
+
   /** Compares reports and totals at the end of the linger (design, rules 1, 2 and 6). */
   settle(): Settlement {
-    const exactTotals = this.startKnown && !this.contested;
-    const missedClient = exactTotals
-      ? this.#missing(this.client, this.clientTotal, missingOfTotal)
-      : NOTHING;
-    const missedPeer = exactTotals
-      ? this.#missing(this.peer, this.peerTotal, missingOfPeerTotal)
-      : NOTHING;
-    const client = this.#recordedClient(missedClient);
-    return {
-      missedClient,
-      missedPeer,
-      client,
-      peer: this.#recordedPeer(missedPeer, client),
-      complete: this.#isComplete(),
-    };
-  }
-
-  #missing(reported: Traffic, total: Traffic | undefined, rule: typeof missingOfTotal): Traffic {
-    return total === undefined ? NOTHING : missingTraffic(reported, total, rule);
-  }
-
-  #recordedClient(missed: Traffic): Traffic {
-    const { client, clientTotal } = this;
-    const adopted = !(this.startKnown || this.contested);
-    if (!adopted || clientTotal === undefined) return sumTraffic(client, missed);
-    return sumTraffic(client, missingTraffic(client, clientTotal, missingOfTotal));
-  }
-
-  #recordedPeer(missed: Traffic, twin: Traffic): Traffic {
-    const { peer, peerTotal } = this;
-    const adopted = !(this.startKnown || this.contested);
-    if (!adopted || peerTotal === undefined) return sumTraffic(peer, missed);
-    // What a client sends is what its peers get, and the other way round.
-    return {
-      receivedPackets: unwrapPeerTotal(
-        peer.receivedPackets,
-        peerTotal.receivedPackets,
-        twin.sentPackets,
-      ),
-      receivedBytes: unwrapPeerTotal(peer.receivedBytes, peerTotal.receivedBytes, twin.sentBytes),
-      sentPackets: unwrapPeerTotal(peer.sentPackets, peerTotal.sentPackets, twin.receivedPackets),
-      sentBytes: unwrapPeerTotal(peer.sentBytes, peerTotal.sentBytes, twin.receivedBytes),
-    };
-  }
-
-  #isComplete(): boolean {
-    const { clientTotal, peerTotal } = this;
-    const peerSettled = peerTotal !== undefined || !(this.expectsPeer || this.reportsPeer);
-    if (clientTotal !== undefined && peerSettled) {
-      if (this.contested) return this.#reportsEqualTotals(clientTotal, peerTotal);
-      // Totals that are behind the reports are of another allocation with the same key.
-      return isZero(missingTraffic(clientTotal, this.client, missingOfTotal));
-    }
-    const unbroken = this.startKnown && this.#gapsAtStart === this.origin.gaps;
-    const peerReported = this.reportsPeer || !this.expectsPeer;
-    return this.endReason === 'deleted' && unbroken && peerReported && !this.contested;
-  }
-
-  #reportsEqualTotals(clientTotal: Traffic, peerTotal: Traffic | undefined): boolean {
-    const missed = this.#missing(this.client, clientTotal, missingOfTotal);
-    const ahead = this.#missing(clientTotal, this.client, missingOfTotal);
-    const missedPeer = this.#missing(this.peer, peerTotal, missingOfPeerTotal);
-    return isZero(missed) && isZero(ahead) && isZero(missedPeer);
+    return settle(this);
   }
 }
 
@@ -272,16 +207,4 @@ export interface AllocationInit {
   readonly startKnown: boolean;
   readonly contested: boolean;
   readonly nowMs: number;
-}
-
-/** The last word on an allocation's traffic. */
-export interface Settlement {
-  /** What to add to the counters: bytes that no report told, and a total did. */
-  readonly missedClient: Traffic;
-  readonly missedPeer: Traffic;
-  /** What the record tells. */
-  readonly client: Traffic;
-  readonly peer: Traffic;
-  /** Every byte is accounted for by totals or by an unbroken series of reports. */
-  readonly complete: boolean;
 }

@@ -4,6 +4,7 @@ import {
   type AllocationTableOptions,
   type RestoreOptions,
 } from './allocation-table.ts';
+import { addNumbers, allocationKeyOf, sideOf } from './delta.ts';
 import { countEvent, EventRules, reject } from './event-rules.ts';
 import { KeyScan } from './key-scan.ts';
 import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
@@ -18,7 +19,6 @@ import { parseStatsKey, type StatsKey } from './stats-key.ts';
 import {
   ACCOUNT,
   addTrafficAt,
-  CLIENT,
   LAST_EVENT,
   PEER,
   REPORTS_PEER,
@@ -40,8 +40,6 @@ export interface TrackerOptions extends AllocationTableOptions {
 
 /** coturn before 4.6.2 publishes this every 5 s on each connection. */
 const KEEPALIVE_KEY = '__XXX__';
-const TRAFFIC_TAIL = '/traffic';
-const PEER_TAIL = '/traffic/peer';
 
 /**
  * All that lives: takes messages, keeps allocations and sessions, and gives out the sessions that
@@ -110,9 +108,8 @@ export class Tracker {
   receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
     const side = sideOf(key);
     if (side < 0) return false;
-    const tail = side === PEER ? PEER_TAIL.length : TRAFFIC_TAIL.length;
     const { allocations, stats } = origin;
-    const position = allocations.find(key.slice(0, key.length - tail));
+    const position = allocations.find(allocationKeyOf(key, side));
     if (position < 0) return false;
     const delta = this.#delta;
     const refusal = readTraffic(payload, delta);
@@ -247,26 +244,5 @@ export class Tracker {
   #countUnallocated({ origin, realm, traffic }: Parked): void {
     const account = this.ledger.server(this.ledger.realm(realm), origin.server);
     addTrafficAt(account.sums, UNALLOCATED, traffic);
-  }
-}
-
-/** The side that a delta's key tells, as an offset of a row; -1 for every other key. */
-function sideOf(key: string): number {
-  if (hasTail(key, TRAFFIC_TAIL)) return CLIENT;
-  return hasTail(key, PEER_TAIL) ? PEER : -1;
-}
-
-/** As `endsWith`, at a third of its price; most keys that differ do so in the last character. */
-function hasTail(key: string, tail: string): boolean {
-  const start = key.length - tail.length;
-  for (let at = tail.length - 1; at >= 0; at -= 1) {
-    if (key.charCodeAt(start + at) !== tail.charCodeAt(at)) return false;
-  }
-  return true;
-}
-
-function addNumbers(sums: Float64Array, offset: number, delta: Float64Array): void {
-  for (let field = 0; field < TRAFFIC_LENGTH; field += 1) {
-    sums[offset + field] = (sums[offset + field] ?? 0) + (delta[field] ?? 0);
   }
 }
