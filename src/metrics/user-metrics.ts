@@ -63,22 +63,29 @@ export async function* renderUserMetrics(
   wallOffsetMs: number,
 ): AsyncGenerator<string> {
   if (users.count === 0) return;
+  // A copy: a user who leaves and comes again while this waits would be shown twice.
+  const shown = [...users.withSeries()];
+  const labels: string[] = [];
   for (const family of USER_FAMILIES) {
     let text = `# HELP ${family.name} ${family.help}\n# TYPE ${family.name} gauge\n`;
-    let sliced = 0;
-    // A copy: a user who leaves and comes again while this waits would be shown twice.
-    for (const user of [...users.withSeries()]) {
-      if (user.sessions.length === 0) continue;
-      text += `${family.name}{realm="${escapeLabelValue(user.realm)}",user="${escapeLabelValue(user.label)}"} ${family.valueOf(user, wallOffsetMs)}\n`;
-      sliced += 1;
+    for (let index = 0; index < shown.length; index += 1) {
+      const user = shown[index];
+      if (user === undefined || user.sessions.length === 0) continue;
+      labels[index] ??= labelsOf(user.realm, user.label);
+      text += `${family.name}${labels[index]} ${family.valueOf(user, wallOffsetMs)}\n`;
       if (text.length >= CHUNK_LENGTH) {
         yield text;
         text = '';
       }
-      if (sliced % SLICE === 0) await nextTurn();
+      if (index % SLICE === SLICE - 1) await nextTurn();
     }
     yield text + (await renderOverflow(users, family, wallOffsetMs));
   }
+}
+
+/** The labels of a user's series, made once for all families of a scrape. */
+function labelsOf(realm: string, user: string): string {
+  return `{realm="${escapeLabelValue(realm)}",user="${escapeLabelValue(user)}"}`;
 }
 
 async function renderOverflow(
@@ -98,7 +105,7 @@ async function renderOverflow(
   }
   let text = '';
   for (const [realm, value] of byRealm) {
-    text += `${family.name}{realm="${escapeLabelValue(realm)}",user="${OVERFLOW_USER}"} ${value}\n`;
+    text += `${family.name}${labelsOf(realm, OVERFLOW_USER)} ${value}\n`;
   }
   return text;
 }
