@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config/config.ts';
 import { formatHostPort, type HostPort } from './config/values.ts';
+import { errorCode } from './error-code.ts';
 import { createParts, type ExporterContext } from './exporter-parts.ts';
 import type { RecordFile } from './records/record-file.ts';
 import type { Source } from './sources/source.ts';
@@ -86,7 +87,7 @@ async function openRecordFile(file: RecordFile): Promise<void> {
   try {
     await file.openNow();
   } catch (cause) {
-    const expected = `expected a file that can be written (${codeOf(cause)})`;
+    const expected = `expected a file that can be written (${errorCode(cause) ?? String(cause)})`;
     throw new StartError(`Cannot open --records.file "${file.name}": ${expected}`, { cause });
   }
 }
@@ -95,7 +96,7 @@ async function listen(server: FastifyInstance, address: HostPort): Promise<strin
   try {
     return await server.listen({ host: address.host, port: address.port });
   } catch (cause) {
-    const expected = `expected an address and a port that are free (${codeOf(cause)})`;
+    const expected = `expected an address and a port that are free (${errorCode(cause) ?? String(cause)})`;
     throw new StartError(
       `Cannot listen on --web.listen-address "${formatHostPort(address)}": ${expected}`,
       { cause },
@@ -111,9 +112,4 @@ async function startSource(source: Source): Promise<void> {
     // Only listening can fail for good; a Redis that is away is waited for.
     throw new StartError(`Cannot use --statsdb.listen-address: ${why}`, { cause });
   }
-}
-
-/** The system's code for an error, such as `EADDRINUSE`. */
-function codeOf(cause: unknown): string {
-  return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
 }

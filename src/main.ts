@@ -6,6 +6,7 @@ import { obey } from './commands/obey.ts';
 import { parseCommandLine } from './config/command-line.ts';
 import { ConfigError, quote } from './config/config-error.ts';
 import { nearestName } from './config/nearest-name.ts';
+import { errorCode } from './error-code.ts';
 
 const COMMANDS = [
   { name: 'demo', help: 'the exporter and a small simulated fleet, to look around' },
@@ -99,9 +100,8 @@ function writeToStderr(bytes: Buffer): void {
     try {
       rest = rest.subarray(writeSync(STDERR_FD, rest));
     } catch (error) {
-      const isBusy = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
       // Nobody reads it any more: there is no place left to tell.
-      if (!isBusy) return;
+      if (errorCode(error) !== 'EAGAIN') return;
       Atomics.wait(sleeper, 0, 0, ATTEMPT_MS);
     }
   }

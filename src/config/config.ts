@@ -1,3 +1,4 @@
+import { errorCode } from '../error-code.ts';
 import { ConfigError, quote } from './config-error.ts';
 import { type Environment, rejectUnknownVariables } from './environment.ts';
 import { parseOptions } from './option-parser.ts';
@@ -236,7 +237,7 @@ function readText(values: OptionValues, flag: FileFlag, readFile: ReadFile): str
   try {
     text = readFile(path);
   } catch (cause) {
-    const why = `expected a file that can be read${errorCode(cause)}`;
+    const why = `expected a file that can be read${shownCode(cause)}`;
     throw new ConfigError(`Cannot read --${flag} ${quote(path)}: ${why}`, { cause });
   }
   if (text.trim() === '') {
@@ -246,9 +247,9 @@ function readText(values: OptionValues, flag: FileFlag, readFile: ReadFile): str
 }
 
 /** ` (ENOENT)`; the message of an error is not used, for it may repeat what it read. */
-function errorCode(cause: unknown): string {
-  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return typeof code === 'string' && /^[A-Z0-9_]+$/.test(code) ? ` (${code})` : '';
+function shownCode(cause: unknown): string {
+  const code = errorCode(cause);
+  return code !== undefined && /^[A-Z0-9_]+$/.test(code) ? ` (${code})` : '';
 }
 
 function unused(flag: FileFlag, expected: string): ConfigError {

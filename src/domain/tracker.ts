@@ -218,7 +218,7 @@ export class Tracker {
     }
   }
 
-  /** Live and lingering allocations of all origins; for `/drain` and for tests. */
+  /** Live and lingering allocations of all origins: what is held, where the ledger has what lives. */
   get allocationCount(): number {
     let count = 0;
     for (const origins of this.#origins.values()) {

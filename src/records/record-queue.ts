@@ -1,3 +1,5 @@
+import { errorCode } from '../error-code.ts';
+import type { RecordTelemetry } from '../telemetry/record-telemetry.ts';
 import type { RecordFile } from './record-file.ts';
 import type { RecordStats } from './record-stats.ts';
 
@@ -14,11 +16,7 @@ export interface RecordQueueOptions {
   readonly file: RecordFile;
   readonly stats: RecordStats;
   /** Hears of the first failure in a row, and of the first success after. */
-  readonly telemetry: {
-    writeFailed(error: unknown): void;
-    writeRecovered(): void;
-    spilled(count: number): void;
-  };
+  readonly telemetry: RecordTelemetry;
   /** Takes a line that the destination does not get: the last resort. */
   readonly spill: (line: Buffer) => void;
 }
@@ -191,7 +189,7 @@ export class RecordQueue {
 
 /** Whether the destination only asks to wait: a pipe that is full. */
 function isBusy(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+  return errorCode(error) === 'EAGAIN';
 }
 
 function timer(ms: number): { elapsed: Promise<void>; cancel: () => void } {

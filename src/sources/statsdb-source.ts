@@ -1,7 +1,9 @@
 import { createServer, isIPv6, type Server, type Socket } from 'node:net';
 import type { Logger } from 'pino';
+import { unmapIpv4 } from '../domain/connection.ts';
 import type { Origin } from '../domain/origin.ts';
 import type { SourceStats } from '../domain/source-stats.ts';
+import { errorCode } from '../error-code.ts';
 import { StatsdbTelemetry } from '../telemetry/statsdb-telemetry.ts';
 import { Password } from './resp/password.ts';
 import { errorReply } from './resp/reply.ts';
@@ -151,12 +153,13 @@ class ListeningStatsdbSource implements StatsdbSource {
   }
 
   #accept(socket: Socket): void {
-    const address = plainAddress(socket.remoteAddress);
+    const { remoteAddress } = socket;
     // Gone before we could look.
-    if (address === undefined) {
+    if (remoteAddress === undefined) {
       socket.destroy();
       return;
     }
+    const address = unmapIpv4(remoteAddress);
     const peer = `${isIPv6(address) ? `[${address}]` : address}:${socket.remotePort}`;
     if (this.#connections.size >= MAX_CONNECTIONS) {
       this.#turnAway(socket, peer);
@@ -204,14 +207,9 @@ class ListeningStatsdbSource implements StatsdbSource {
   }
 }
 
-/** `::ffff:192.0.2.1`, an IPv4 peer of an IPv6 socket, is shown as `192.0.2.1`. */
-function plainAddress(address: string | undefined): string | undefined {
-  return address?.replace(/^::ffff:(?=\d+\.)/i, '');
-}
-
 function reasonOf(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause);
-  const code = 'code' in cause ? cause.code : undefined;
+  const code = errorCode(cause);
   if (code === 'EADDRINUSE') return 'the address is in use';
   if (code === 'EACCES') return 'permission denied';
   if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';

@@ -8,6 +8,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { errorCode } from '../error-code.ts';
 
 /** A line of the journal that is no session id: an exporter has taken over the state file. */
 const OPENED = 'opened';
@@ -42,7 +43,7 @@ export class RecordedJournal {
     try {
       text = readFileSync(this.#path, 'utf8');
     } catch (error) {
-      if (!isMissing(error)) throw error;
+      if (errorCode(error) !== 'ENOENT') throw error;
     }
     const lines = text.split('\n').filter((line) => line !== '');
     return { recorded: new Set(lines), wasOpened: lines.includes(OPENED) };
@@ -92,9 +93,4 @@ function endCutLine(fd: number): void {
   const { size } = fstatSync(fd);
   const last = Buffer.alloc(1);
   if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== LF) writeSync(fd, '\n');
-}
-
-/** Whether an error says that there is no such file. */
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }

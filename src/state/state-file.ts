@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { SavedSession } from '../domain/saved-session.ts';
-import { isMissing } from './recorded-journal.ts';
+import { errorCode } from '../error-code.ts';
 import {
   parseState,
   renderEnd,
@@ -24,7 +24,7 @@ export function readStateFile(path: string): SavedState | undefined {
   try {
     return parseState(readFileSync(path, 'utf8'));
   } catch (cause) {
-    if (isMissing(cause)) return undefined;
+    if (errorCode(cause) === 'ENOENT') return undefined;
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new Error(
       `Cannot use --state.file "${path}": ${why}; it is left as it is, expected a state file or none`,

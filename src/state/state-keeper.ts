@@ -1,5 +1,6 @@
 import { SourceStats } from '../domain/source-stats.ts';
 import type { Tracker } from '../domain/tracker.ts';
+import type { StateTelemetry } from '../telemetry/state-telemetry.ts';
 import { RecordedJournal } from './recorded-journal.ts';
 import { clearFinal, readStateFile, writeStateFile } from './state-file.ts';
 import type { StateStats } from './state-stats.ts';
@@ -16,11 +17,7 @@ export interface StateKeeperOptions {
   readonly stats: StateStats;
   /** Session ids among the newest records of the destination, where it can be read. */
   readonly recentRecords: () => ReadonlySet<string>;
-  readonly telemetry: {
-    restored(sessions: number, savedAt: string): void;
-    saveFailed(error: unknown): void;
-    saveRecovered(): void;
-  };
+  readonly telemetry: StateTelemetry;
 }
 
 /** Saves live sessions at an interval and at the stop, and takes them in again at the start. */
