@@ -1,11 +1,10 @@
 import { renderFlagTable } from '../src/config/options.ts';
 import type { SessionRecord } from '../src/domain/session-record.ts';
 import { Tracker } from '../src/domain/tracker.ts';
-import { registerMetrics } from '../src/metrics/register-metrics.ts';
-import { createRegistry } from '../src/metrics/registry.ts';
+import { createRegistry, registerMetrics } from '../src/metrics/registry.ts';
 import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
-import { RecordStats } from '../src/records/record-stats.ts';
-import { StateStats } from '../src/state/state-stats.ts';
+import { RecordStats } from '../src/records/record-queue.ts';
+import { StateStats } from '../src/state/state-keeper.ts';
 
 /** Marks in README.md between which {@link README_TABLES} put their text. */
 export const README_TABLES: Readonly<Record<string, () => string>> = {

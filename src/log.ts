@@ -25,3 +25,9 @@ async function destination(format: LogFormat): Promise<DestinationStream> {
   }
   return pino.destination({ fd: STDERR_FD, sync: true });
 }
+
+/** The system's name for an error, such as `ENOENT` or `EADDRINUSE`; undefined when it has none. */
+export function errorCode(error: unknown): string | undefined {
+  if (!(error instanceof Error && 'code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

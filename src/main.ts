@@ -1,12 +1,11 @@
 #!/usr/bin/env node
-import { readFileSync, writeSync } from 'node:fs';
-import type { BuildInfo } from './build-info.ts';
-import type { CommandContext } from './commands/command-context.ts';
-import { obey } from './commands/obey.ts';
+import { writeSync } from 'node:fs';
+import { readBuildInfo } from './build-info.ts';
+import type { CommandContext } from './cli/command.ts';
+import { obey } from './cli/command.ts';
 import { parseCommandLine } from './config/command-line.ts';
-import { ConfigError, quote } from './config/config-error.ts';
-import { nearestName } from './config/nearest-name.ts';
-import { errorCode } from './error-code.ts';
+import { ConfigError, nearestName, quote } from './config/config-error.ts';
+import { errorCode } from './log.ts';
 
 const COMMANDS = [
   { name: 'demo', help: 'the exporter and a small simulated fleet, to look around' },
@@ -28,22 +27,22 @@ const ATTEMPT_MS = 10;
 async function run(argv: readonly string[], context: CommandContext): Promise<number> {
   const [name, ...rest] = argv;
   if (name === 'demo') {
-    const { runDemo } = await import('./commands/demo-command.ts');
+    const { runDemo } = await import('./cli/demo.ts');
     return await runDemo(rest, context);
   }
   if (name === 'doctor') {
-    const { runDoctor } = await import('./doctor/doctor-command.ts');
+    const { runDoctor } = await import('./cli/doctor.ts');
     return await runDoctor(rest, context);
   }
   if (name === 'simulate') {
-    const { runSimulate } = await import('./simulate/simulate-command.ts');
+    const { runSimulate } = await import('./cli/simulate.ts');
     return await runSimulate(rest, context);
   }
   // A word, and no URL that may hold a password: that is left to the parser, which hides it.
   if (name !== undefined && /^[a-z][a-z-]*$/.test(name)) throw unknownCommand(name);
   const command = parseCommandLine(argv, context.env, { commands: COMMANDS });
   return await obey(command, context, async (config) => {
-    const { serve } = await import('./commands/serve.ts');
+    const { serve } = await import('./cli/serve.ts');
     return await serve(config, context);
   });
 }
@@ -85,7 +84,7 @@ function createContext(): CommandContext {
     get stderr() {
       return process.stderr;
     },
-    build: buildInfo(),
+    build: readBuildInfo(),
     signal: stopping.signal,
     onHangUp: (listener) => void process.on('SIGHUP', listener),
     spill: writeToStderr,
@@ -104,26 +103,6 @@ function writeToStderr(bytes: Buffer): void {
       if (errorCode(error) !== 'EAGAIN') return;
       Atomics.wait(sleeper, 0, 0, ATTEMPT_MS);
     }
-  }
-}
-
-function buildInfo(): BuildInfo {
-  const manifest: unknown = JSON.parse(
-    readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-  );
-  const version =
-    typeof manifest === 'object' && manifest !== null && 'version' in manifest
-      ? String(manifest.version)
-      : 'unknown';
-  return { version, revision: revision(), nodeVersion: process.version };
-}
-
-/** Written next to the program when an image is built; a checkout has none. */
-function revision(): string {
-  try {
-    return readFileSync(new URL('./revision', import.meta.url), 'utf8').trim();
-  } catch {
-    return 'unknown';
   }
 }
 

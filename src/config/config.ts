@@ -1,4 +1,4 @@
-import { errorCode } from '../error-code.ts';
+import { errorCode } from '../log.ts';
 import { ConfigError, quote } from './config-error.ts';
 import { type Environment, rejectUnknownVariables } from './environment.ts';
 import { parseOptions } from './option-parser.ts';

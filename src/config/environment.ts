@@ -1,5 +1,4 @@
-import { ConfigError } from './config-error.ts';
-import { nearestName } from './nearest-name.ts';
+import { ConfigError, nearestName } from './config-error.ts';
 
 /** Environment variables by name, as `process.env` has them. */
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -1,6 +1,5 @@
-import { ConfigError, quote } from './config-error.ts';
+import { ConfigError, nearestName, quote } from './config-error.ts';
 import { type Environment, variableOf } from './environment.ts';
-import { nearestName } from './nearest-name.ts';
 import { redactUrl } from './redact.ts';
 import type { ValueType } from './values.ts';
 

@@ -1,7 +1,9 @@
 import { Redis } from 'ioredis';
 import type { RedisTlsConfig } from '../config/config.ts';
 import type { RedisSourceConfig } from '../config/redis-url.ts';
-import { redisOptions } from '../sources/redis-options.ts';
+import { formatHostPort } from '../config/values.ts';
+import { redisOptions } from '../sources/redis/redis-options.ts';
+import { type Finding, fail } from './report.ts';
 
 /** How long a connection or an answer may take, in ms. */
 const PATIENCE_MS = 5_000;
@@ -62,4 +64,101 @@ export function isDenied(error: unknown): boolean {
   return /^NOPERM|^ERR unknown command|^ERR .*not (?:allowed|supported|permitted)/i.test(
     messageOf(error),
   );
+}
+
+/** What a failure to connect looks like, and what to do about it; the first that matches is told. */
+const CAUSES: readonly (readonly [pattern: RegExp, finding: string, fix: string])[] = [
+  [
+    /ECONNREFUSED/,
+    'connection refused',
+    'start Redis there, let it listen on that address (bind), or correct --redis.url',
+  ],
+  [
+    /ENOTFOUND|EAI_AGAIN/,
+    'the host name is not known',
+    'correct the host in --redis.url, or the name service of this machine',
+  ],
+  [
+    /ETIMEDOUT|Command timed out|EHOSTUNREACH|ENETUNREACH/,
+    'no answer in time',
+    'open the port in firewalls and security groups, or correct --redis.url',
+  ],
+  [
+    /WRONGPASS|invalid password/i,
+    'user or password is wrong',
+    'correct the password in --redis.url or --redis.password-file (special characters of a URL are percent-encoded)',
+  ],
+  [
+    /NOAUTH/,
+    'a password is asked for, and none was given',
+    'give it with --redis.password-file or in --redis.url',
+  ],
+  [
+    /DENIED/,
+    'Redis is in protected mode and talks to its own machine only',
+    'set a password there (requirepass) and give it with --redis.password-file',
+  ],
+  [
+    /altname|Hostname\/IP does not match/i,
+    'its certificate is for another name',
+    'use the name in the certificate as the host of --redis.url',
+  ],
+  [
+    /self.signed|unable to (?:verify|get)|CERT_|SELF_SIGNED|UNABLE_TO/i,
+    'its certificate is not trusted',
+    'give the authority that signed it with --redis.tls-ca-file',
+  ],
+  [
+    /certificate required|handshake failure|bad certificate|unknown ca/i,
+    'it refuses our certificate',
+    'give one that it trusts with --redis.tls-cert-file and --redis.tls-key-file',
+  ],
+  [
+    /wrong version number|packet length too long|SSL routines|before secure TLS/i,
+    'it does not speak TLS there',
+    'write redis:// instead of rediss://, or the port on which it does',
+  ],
+  [
+    /sentinels? are unreachable|No sentinels/i,
+    'no Sentinel knows a master of that name, or none answers',
+    'compare --redis.url with SENTINEL MASTERS on a Sentinel',
+  ],
+  [
+    /Protocol error|ParserError/i,
+    'what answers there is no Redis',
+    'correct the port in --redis.url',
+  ],
+  [/LOADING/, 'it is still loading its data', 'wait until it has started'],
+  [
+    /ECONNRESET|EPIPE|closed|hang up/i,
+    'it hangs up at once',
+    'write rediss:// instead of redis:// if it speaks TLS, and look at maxclients and its log',
+  ],
+];
+
+/**
+ * Why a Redis cannot be used at all.
+ *
+ * @param reason what the network, TLS or Redis said
+ */
+export function explainFailure(reason: string, config: RedisSourceConfig): Finding {
+  const at = addressOf(config);
+  // A Redis without TLS takes our greeting for the beginning of a command, and waits for its end.
+  if (config.tls && /ETIMEDOUT|timed out/i.test(reason)) {
+    return fail(
+      'reachable',
+      `no answer in time (${at})`,
+      'write redis:// instead of rediss:// if it speaks no TLS there, else open the port in firewalls',
+    );
+  }
+  for (const [pattern, finding, fix] of CAUSES) {
+    if (pattern.test(reason)) return fail('reachable', `${finding} (${at})`, fix);
+  }
+  return fail('reachable', `${reason} (${at})`, 'correct --redis.url');
+}
+
+/** For people: where a source is, without credentials. */
+export function addressOf({ endpoint }: RedisSourceConfig): string {
+  if (endpoint.kind === 'server') return formatHostPort(endpoint.address);
+  return `master ${endpoint.master} of ${endpoint.sentinels.map(formatHostPort).join(', ')}`;
 }

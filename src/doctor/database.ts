@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
-import { scanStatusKeys } from '../sources/status-key-scan.ts';
-import { type Finding, fail, ok, warn } from './finding.ts';
+import { scanStatusKeys } from '../sources/redis/resync.ts';
+import { type Finding, fail, ok, warn } from './report.ts';
 import { databasesWithKeys } from './server-info.ts';
 
 /** How many databases Redis has unless told otherwise; looked at where INFO does not tell. */

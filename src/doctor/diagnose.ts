@@ -1,12 +1,11 @@
 import type { Redis } from 'ioredis';
 import { formatDuration } from '../config/values.ts';
-import { connect, messageOf, type Target } from './connect.ts';
-import { addressOf, explainFailure } from './connection-failure.ts';
+import { KEEPALIVE_CHANNEL } from '../coturn/patterns.ts';
+import { addressOf, connect, explainFailure, messageOf, type Target } from './connect.ts';
 import { gatherKeys, judgeKeys } from './database.ts';
-import { type Diagnosis, type Finding, fail, ok } from './finding.ts';
 import { Listener } from './listener.ts';
-import { KEEPALIVE_CHANNEL } from './patterns.ts';
 import { checkPermissions } from './permissions.ts';
+import { type Diagnosis, type Finding, fail, ok } from './report.ts';
 import { checkVersion } from './server-info.ts';
 import { checkSettings } from './settings.ts';
 

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
-import { parseStatus } from '../domain/payload.ts';
-import { parseStatsKey } from '../domain/stats-key.ts';
-import { type Finding, ok, warn } from './finding.ts';
-import { KEEPALIVE_CHANNEL } from './patterns.ts';
+import { parseStatsKey } from '../coturn/key.ts';
+import { KEEPALIVE_CHANNEL } from '../coturn/patterns.ts';
+import { parseStatus } from '../coturn/payload.ts';
+import { type Finding, ok, warn } from './report.ts';
 
 /** The most status keys that are kept to look for; more prove no more. */
 const MAX_STATUS_KEYS = 1000;

@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { RedisSourceConfig } from '../config/redis-url.ts';
+import { PATTERNS } from '../coturn/patterns.ts';
 import { isDenied, messageOf } from './connect.ts';
-import { type Finding, fail, ok } from './finding.ts';
-import { PATTERNS } from './patterns.ts';
+import { type Finding, fail, ok } from './report.ts';
 
 /** A key that matches what the exporter reads, and that nobody has. */
 const NO_KEY = 'turn/user/coturn-exporter-doctor/allocation/000000000000000000/status';

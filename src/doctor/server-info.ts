@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isDenied, messageOf } from './connect.ts';
-import { type Finding, ok, warn } from './finding.ts';
+import { type Finding, ok, warn } from './report.ts';
 
 /** The oldest Redis whose ACL can keep an exporter from writing. */
 const ACL_SINCE_MAJOR = 6;

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { isDenied, messageOf } from './connect.ts';
-import { type Finding, ok, warn } from './finding.ts';
+import { type Finding, ok, warn } from './report.ts';
 
 const MIB = 1024 * 1024;
 /** Smaller limits than these may cut a subscriber off in a burst. */

@@ -1,5 +1,5 @@
-import { KEY_TAIL_LENGTH } from './stats-key.ts';
-import { ROW_LENGTH, type TrafficRow } from './traffic-rows.ts';
+import { KEY_TAIL_LENGTH } from '../coturn/key.ts';
+import { ROW_LENGTH, type TrafficRow } from './traffic.ts';
 
 /** What an {@link AllocationIndex} holds. */
 export interface Indexed {

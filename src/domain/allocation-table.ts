@@ -1,15 +1,14 @@
+import { addressOf } from '../coturn/connection.ts';
+import type { Connection } from '../coturn/event.ts';
+import { detach, KEY_TAIL_LENGTH, type StatsKey } from '../coturn/key.ts';
 import { Allocation } from './allocation.ts';
-import { addressOf } from './connection.ts';
 import { Deadlines } from './deadlines.ts';
-import { detach } from './detach.ts';
-import type { Connection } from './event.ts';
 import type { EndReason, Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import type { SavedSession } from './saved-session.ts';
 import { SessionTable, type SessionTableOptions } from './session-table.ts';
-import { KEY_TAIL_LENGTH, type StatsKey } from './stats-key.ts';
 import type { Traffic } from './traffic.ts';
-import { addTrafficAt, CLIENT, PEER } from './traffic-rows.ts';
+import { addTrafficAt, CLIENT, PEER } from './traffic.ts';
 import type { Users } from './user.ts';
 
 /** What an {@link AllocationTable} works with. */

@@ -1,21 +1,13 @@
+import type { Connection, TlsVersion, Transport } from '../coturn/event.ts';
 import type { IndexRow } from './allocation-index.ts';
 import type { Waiting } from './deadlines.ts';
-import type { Connection, TlsVersion, Transport } from './event.ts';
 import type { EndReason, ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import { type SavedAllocation, savedTraffic } from './saved-session.ts';
 import type { Session } from './session.ts';
 import { type Settlement, settle } from './settlement.ts';
 import type { Traffic } from './traffic.ts';
-import {
-  ACCOUNT,
-  CLIENT,
-  LAST_EVENT,
-  PEER,
-  REPORTS_PEER,
-  SUSPECT,
-  trafficAt,
-} from './traffic-rows.ts';
+import { ACCOUNT, CLIENT, LAST_EVENT, PEER, REPORTS_PEER, SUSPECT, trafficAt } from './traffic.ts';
 
 /** The lifetime of an allocation whose status was never seen, in ms (RFC 8656 §3.2: 10 minutes). */
 export const DEFAULT_LIFETIME_MS = 600_000;

@@ -1,12 +1,19 @@
+import type { AllocationStatus, Connection, EventKind, RejectReason } from '../coturn/event.ts';
+import type { StatsKey } from '../coturn/key.ts';
+import { readTraffic } from '../coturn/payload.ts';
 import type { Allocation } from './allocation.ts';
 import type { AllocationTable, Proof } from './allocation-table.ts';
-import type { AllocationStatus, Connection, EventKind, RejectReason } from './event.ts';
 import type { Origin } from './origin.ts';
 import type { ParkedTraffic } from './parked-traffic.ts';
-import { readTraffic } from './payload.ts';
-import type { StatsKey } from './stats-key.ts';
-import { isZero, type Traffic } from './traffic.ts';
-import { addTrafficAt, CLIENT, PEER, TRAFFIC_LENGTH, trafficAt } from './traffic-rows.ts';
+import {
+  addTrafficAt,
+  CLIENT,
+  isZero,
+  PEER,
+  TRAFFIC_LENGTH,
+  type Traffic,
+  trafficAt,
+} from './traffic.ts';
 
 /** A status that says that an allocation lives. */
 export type AliveStatus = Exclude<AllocationStatus, { kind: 'deleted' }>;

@@ -1,8 +1,8 @@
-import { detach } from './detach.ts';
-import type { IpFamily, TlsVersion, Transport } from './event.ts';
-import { labelOf } from './label.ts';
+import type { IpFamily, TlsVersion, Transport } from '../coturn/event.ts';
+import { detach } from '../coturn/key.ts';
 import type { Traffic } from './traffic.ts';
-import { CLIENT, PEER, TRAFFIC_LENGTH, trafficAt, UNALLOCATED } from './traffic-rows.ts';
+import { CLIENT, PEER, TRAFFIC_LENGTH, trafficAt, UNALLOCATED } from './traffic.ts';
+import { labelOf } from './user.ts';
 
 /** How an allocation ended; the `reason` label (design, rule 5). */
 export const END_REASONS = ['deleted', 'expired', 'vanished', 'superseded', 'shutdown'] as const;

@@ -1,7 +1,6 @@
 import type { Allocation } from './allocation.ts';
 import { AllocationIndex } from './allocation-index.ts';
 import type { SourceStats } from './source-stats.ts';
-import { StatusKeys } from './status-keys.ts';
 
 /**
  * A key space: the keys of one coturn server (embedded statsdb) or of all servers that share one
@@ -24,5 +23,81 @@ export class Origin {
     this.number = number;
     this.stats = stats;
     this.server = server;
+  }
+}
+
+/**
+ * The most keys remembered as left behind; between two scans no more are expected than a crashed
+ * server held.
+ */
+export const MAX_GHOSTS = 100_000;
+
+/** How many scans must contradict status messages before the database is held for wrong. */
+const SCANS_TO_CONVICT = 2;
+
+/**
+ * What the scans of an origin's status keys have shown so far. A server that crashes leaves its keys;
+ * any server that starts deletes the keys of all; and a database of another number has none.
+ */
+export class StatusKeys {
+  /** How many scans have begun. */
+  scans = 0;
+  /** Number of the last scan that came to its end. */
+  completed = 0;
+  /** Keys of allocations that expired, by the last scan that found them; not to be adopted again. */
+  readonly #ghosts = new Map<string, number>();
+  /** How many scans contradicted a server's status messages, and none since has found its keys. */
+  readonly #contradictions = new Map<string, number>();
+
+  /** An allocation expired: its key may be there still, for ever. */
+  noteGhost(key: string): void {
+    if (this.#ghosts.size < MAX_GHOSTS) this.#ghosts.set(key, this.scans);
+  }
+
+  /** A message came for this key, so it is not a ghost. */
+  forgetGhost(key: string): void {
+    this.#ghosts.delete(key);
+  }
+
+  /** Whether a key found by scan number `scan` is of an allocation that has expired. */
+  isGhost(key: string, scan: number): boolean {
+    if (!this.#ghosts.has(key)) return false;
+    this.#ghosts.set(key, scan);
+    return true;
+  }
+
+  /** A scan came to its end: ghosts that it has not found are gone. */
+  dropGhosts(scan: number): void {
+    for (const [key, found] of this.#ghosts) {
+      if (found < scan) this.#ghosts.delete(key);
+    }
+  }
+
+  /**
+   * Judges a scan that came to its end (design, rule 8). Servers are judged one by one, since those
+   * that share a Redis may still use databases of different numbers.
+   *
+   * @param found servers of which it found keys
+   * @param contradicting servers of which it found none, though status messages say that there are
+   */
+  judge(found: ReadonlySet<string>, contradicting: ReadonlySet<string>): void {
+    for (const server of found) this.#contradictions.delete(server);
+    for (const server of contradicting) {
+      if (found.has(server)) continue;
+      this.#contradictions.set(server, (this.#contradictions.get(server) ?? 0) + 1);
+    }
+  }
+
+  /** Whether missing keys of this server mean something. */
+  isTrusted(server: string): boolean {
+    return !this.#contradictions.has(server);
+  }
+
+  /** Whether a server writes its keys elsewhere, beyond doubt. */
+  get isWrongDatabase(): boolean {
+    for (const count of this.#contradictions.values()) {
+      if (count >= SCANS_TO_CONVICT) return true;
+    }
+    return false;
   }
 }

@@ -1,5 +1,5 @@
+import type { StatsKey } from '../coturn/key.ts';
 import type { Origin } from './origin.ts';
-import type { StatsKey } from './stats-key.ts';
 import { NOTHING, sumTraffic, type Traffic } from './traffic.ts';
 
 /** Traffic of a key that has not shown proof of an allocation. */

@@ -1,5 +1,5 @@
+import type { TlsVersion, Transport } from '../coturn/event.ts';
 import type { Allocation } from './allocation.ts';
-import type { TlsVersion, Transport } from './event.ts';
 import type { EndReason } from './ledger.ts';
 import type { Session } from './session.ts';
 import type { Traffic } from './traffic.ts';

@@ -1,11 +1,11 @@
-import { addressOf } from './connection.ts';
-import { detach } from './detach.ts';
-import type { Connection } from './event.ts';
+import { addressOf } from '../coturn/connection.ts';
+import type { Connection } from '../coturn/event.ts';
+import type { StatsKey } from '../coturn/key.ts';
+import { detach } from '../coturn/key.ts';
 import type { Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import type { SavedSession } from './saved-session.ts';
 import { Session } from './session.ts';
-import type { StatsKey } from './stats-key.ts';
 import type { Users } from './user.ts';
 
 /** Which allocations of a user are one session: `--session.group-by`. */

@@ -2,8 +2,7 @@ import type { Allocation } from './allocation.ts';
 import type { EndReason, RealmAccount } from './ledger.ts';
 import { type SavedSession, savedTraffic } from './saved-session.ts';
 import type { Settlement } from './settlement.ts';
-import { NOTHING, sumTraffic, type Traffic } from './traffic.ts';
-import { CLIENT } from './traffic-rows.ts';
+import { CLIENT, NOTHING, sumTraffic, type Traffic } from './traffic.ts';
 import type { User } from './user.ts';
 
 /** The allocations of one user that overlap in time (design, section 2). */

@@ -1,4 +1,4 @@
-import { type EventKind, REJECT_REASONS, type RejectReason } from './event.ts';
+import { type EventKind, REJECT_REASONS, type RejectReason } from '../coturn/event.ts';
 
 /**
  * What is counted about one source of messages over the life of the process.

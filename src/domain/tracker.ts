@@ -1,32 +1,33 @@
+import { parseStatsKey, type StatsKey } from '../coturn/key.ts';
+import { parseStatus, readTraffic } from '../coturn/payload.ts';
 import type { Allocation } from './allocation.ts';
 import {
   AllocationTable,
   type AllocationTableOptions,
   type RestoreOptions,
 } from './allocation-table.ts';
-import { addNumbers, allocationKeyOf, sideOf } from './delta.ts';
 import { countEvent, EventRules, reject } from './event-rules.ts';
-import { KeyScan } from './key-scan.ts';
 import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
-import { parseStatus, readTraffic } from './payload.ts';
+import { KeyScan } from './reconcile.ts';
 import { type SavedSession, saveSession } from './saved-session.ts';
 import type { Session } from './session.ts';
-import { isInShard, type Shard } from './shard.ts';
 import type { SourceStats } from './source-stats.ts';
-import { parseStatsKey, type StatsKey } from './stats-key.ts';
 import {
   ACCOUNT,
+  addNumbers,
   addTrafficAt,
+  allocationKeyOf,
   LAST_EVENT,
   PEER,
   REPORTS_PEER,
   SUSPECT,
+  sideOf,
   TRAFFIC_LENGTH,
   UNALLOCATED,
-} from './traffic-rows.ts';
-import { Users } from './user.ts';
+} from './traffic.ts';
+import { isInShard, type Shard, Users } from './user.ts';
 
 /** What a {@link Tracker} works with. */
 export interface TrackerOptions extends AllocationTableOptions {

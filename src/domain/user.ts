@@ -1,4 +1,3 @@
-import { labelOf } from './label.ts';
 import { removeAt, type Session } from './session.ts';
 
 /** Which label the name of a user becomes: `--user.label`. */
@@ -108,4 +107,70 @@ export class Users {
 function userKey(realm: string, label: string): string {
   // A realm label has at most 128 units, so its length makes the pair unambiguous.
   return `${realm.length} ${realm} ${label}`;
+}
+
+/** What a username is mapped by. */
+export interface UserNameOptions {
+  /** `--user.label`. `none` groups sessions as `userid` does; it only makes no series. */
+  readonly label: 'userid' | 'raw' | 'none';
+  /** Stands between expiry and user id in names of the TURN REST API; coturn's default is `:`. */
+  readonly restSeparator: string;
+}
+
+/**
+ * A Unix time of ten digits or more. A REST name whose expiry is older (before 2001) has never been
+ * valid, so shorter numbers are part of a static name such as `12:bob`.
+ */
+const EXPIRY = /^[0-9]{10,20}$/;
+
+/**
+ * Makes the mapping from the username that coturn publishes to the name of the user behind it.
+ *
+ *     1795306257:user1  →  user1        the TURN REST API's `expiry:userid`
+ *
+ * Source: draft-uberti-behave-turn-rest-00 §2.2; coturn's `--rest-api-separator`.
+ */
+export function createUserName(options: UserNameOptions): (username: string) => string {
+  const { label, restSeparator } = options;
+  if (label === 'raw' || restSeparator === '') return (username) => username;
+  return (username) => {
+    const at = username.indexOf(restSeparator);
+    if (at < 0 || !EXPIRY.test(username.slice(0, at))) return username;
+    return username.slice(at + restSeparator.length);
+  };
+}
+
+/** The longest label value, in UTF-16 units (design, section 5). */
+export const MAX_LABEL_LENGTH = 128;
+
+/**
+ * A label value made of text that a client may have chosen: cut at {@link MAX_LABEL_LENGTH} and
+ * well-formed, so that it is valid UTF-8 on the wire. Escaping belongs to the exposition format.
+ */
+export function labelOf(text: string): string {
+  if (text.length <= MAX_LABEL_LENGTH) return text.toWellFormed();
+  const last = text.charCodeAt(MAX_LABEL_LENGTH - 1);
+  // A high surrogate at the cut would lose its other half.
+  const end = last >= 0xd800 && last <= 0xdbff ? MAX_LABEL_LENGTH - 1 : MAX_LABEL_LENGTH;
+  return text.slice(0, end).toWellFormed();
+}
+
+/** Which part of the users a replica accounts for: `--shard.index` of `--shard.total`. */
+export interface Shard {
+  readonly index: number;
+  readonly total: number;
+}
+
+/** Whether a user falls to a shard; each falls to exactly one of `total`. */
+export function isInShard(realm: string, userName: string, { index, total }: Shard): boolean {
+  return total === 1 || hashOf(`${realm.length} ${realm} ${userName}`) % total === index;
+}
+
+/** FNV-1a over UTF-16 units: the same on every machine and in every version. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) {
+    hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+  }
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

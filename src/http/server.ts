@@ -2,7 +2,7 @@ import compress from '@fastify/compress';
 import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
 import type { Logger } from 'pino';
 import { addHealthRoutes, type HealthRoutesOptions } from './health-routes.ts';
-import { addLandingPage, type LandingPageOptions } from './landing-page.ts';
+import { addLandingPage, type LandingPageOptions } from './landing/page.ts';
 import { addMetricsRoute, type MetricsRouteOptions } from './metrics-route.ts';
 
 /** All that the server shows. */

@@ -1,8 +1,8 @@
 import { collectDefaultMetrics } from 'prom-client';
 import type { BuildInfo } from '../build-info.ts';
 import type { Users } from '../domain/user.ts';
-import type { RecordStats } from '../records/record-stats.ts';
-import type { StateStats } from '../state/state-stats.ts';
+import type { RecordStats } from '../records/record-queue.ts';
+import type { StateStats } from '../state/state-keeper.ts';
 import { registerCounter, registerGauge } from './live-metric.ts';
 import type { MetricsRegistry } from './registry.ts';
 

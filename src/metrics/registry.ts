@@ -1,4 +1,14 @@
 import { type OpenMetricsContentType, Registry } from 'prom-client';
+import type { BuildInfo } from '../build-info.ts';
+import type { Tracker } from '../domain/tracker.ts';
+import type { RecordStats } from '../records/record-queue.ts';
+import type { Sources } from '../sources/create-sources.ts';
+import type { StateStats } from '../state/state-keeper.ts';
+import { registerAllocationMetrics } from './allocation-metrics.ts';
+import { registerExporterMetrics } from './exporter-metrics.ts';
+import { registerSessionMetrics, type SessionObserver } from './session-metrics.ts';
+import { registerSourceMetrics, registerStatsdbMetrics } from './source-metrics.ts';
+import { registerTrafficMetrics } from './traffic-metrics.ts';
 
 /** Where metrics are registered. Of the OpenMetrics kind, which alone takes exemplars. */
 export type MetricsRegistry = Registry<OpenMetricsContentType>;
@@ -8,4 +18,33 @@ export function createRegistry(): MetricsRegistry {
   const registry = new Registry<OpenMetricsContentType>();
   registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   return registry;
+}
+
+/** Everything that metrics are read from. */
+export interface MetricsInput {
+  readonly tracker: Tracker;
+  readonly sources: Sources;
+  readonly records: RecordStats;
+  readonly state: StateStats;
+  readonly build: BuildInfo;
+  /** The most users with series of their own. */
+  readonly maxUsers: number;
+  /** What to add to the tracker's time to get Unix time in ms. */
+  readonly wallOffsetMs: () => number;
+}
+
+/**
+ * Registers every metric but those of users, which `renderUserMetrics` shows.
+ *
+ * @returns what takes each finished session
+ */
+export function registerMetrics(registry: MetricsRegistry, input: MetricsInput): SessionObserver {
+  const { tracker, sources, records, state, build, maxUsers, wallOffsetMs } = input;
+  registerTrafficMetrics(registry, tracker.ledger);
+  registerAllocationMetrics(registry, tracker.ledger);
+  const observer = registerSessionMetrics(registry, tracker.ledger);
+  registerSourceMetrics(registry, { sources: sources.all, wallOffsetMs });
+  registerStatsdbMetrics(registry, sources.statsdb);
+  registerExporterMetrics(registry, { users: tracker.users, maxUsers, records, state, build });
+  return observer;
 }

@@ -1,8 +1,8 @@
 import { Histogram } from 'prom-client';
-import { labelOf } from '../domain/label.ts';
 import { END_REASONS, type Ledger } from '../domain/ledger.ts';
 import type { Session } from '../domain/session.ts';
 import { durationSeconds } from '../domain/session-record.ts';
+import { labelOf } from '../domain/user.ts';
 import { registerCounter, registerGauge } from './live-metric.ts';
 import type { MetricsRegistry } from './registry.ts';
 

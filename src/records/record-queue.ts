@@ -1,7 +1,6 @@
-import { errorCode } from '../error-code.ts';
-import type { RecordTelemetry } from '../telemetry/record-telemetry.ts';
+import type { Logger } from 'pino';
+import { errorCode } from '../log.ts';
 import type { RecordFile } from './record-file.ts';
-import type { RecordStats } from './record-stats.ts';
 
 /** A record that waits, as its line of JSON. */
 interface Waiting {
@@ -198,4 +197,38 @@ function timer(ms: number): { elapsed: Promise<void>; cancel: () => void } {
     handle = setTimeout(resolve, ms);
   });
   return { elapsed, cancel: () => clearTimeout(handle) };
+}
+
+/** What is counted about session records over the life of the process. */
+export class RecordStats {
+  /** Records that are on their destination. */
+  written = 0;
+  /** Records whose write failed; each is counted once, however often it is tried again. */
+  failed = 0;
+  /** Records that wait to be written. */
+  queued = 0;
+  /** Records that went to stderr, since the queue was full or the process ended. */
+  spilled = 0;
+}
+
+/** What the log says about the writing of session records. */
+export interface RecordTelemetry {
+  writeFailed(error: unknown): void;
+  writeRecovered(): void;
+  spilled(count: number): void;
+}
+
+/** @param destination for people: a path, or `stdout` */
+export function createRecordTelemetry(log: Logger, destination: string): RecordTelemetry {
+  return {
+    writeFailed(error) {
+      log.error({ err: error, destination }, 'records cannot be written, trying again');
+    },
+    writeRecovered() {
+      log.info({ destination }, 'records are written again');
+    },
+    spilled(count) {
+      log.error({ destination, count }, 'records went to stderr, their destination took none');
+    },
+  };
 }

@@ -2,9 +2,9 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { formatHostPort } from '../config/values.ts';
 import { SourceStats } from '../domain/source-stats.ts';
-import { createRedisTelemetry } from '../telemetry/redis-telemetry.ts';
+import { createRedisTelemetry } from './redis/redis-source.ts';
 import type { ScanSink, Source } from './source.ts';
-import { createStatsdbSource, type StatsdbSource } from './statsdb-source.ts';
+import { createStatsdbSource, type StatsdbSource } from './statsdb/statsdb-source.ts';
 
 /** What sources need besides their configuration. */
 export interface SourcesContext {
@@ -46,7 +46,7 @@ async function createRedisSources(
   { sink, nowMs, log }: SourcesContext,
 ): Promise<Source[]> {
   // ioredis is half of the time to start, and the embedded statsdb needs none of it.
-  const { RedisSource } = await import('./redis-source.ts');
+  const { RedisSource } = await import('./redis/redis-source.ts');
   return config.redis.sources.map((source) => {
     const stats = new SourceStats(source.name, 'status');
     const telemetry = createRedisTelemetry(log, stats);

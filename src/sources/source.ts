@@ -1,5 +1,5 @@
-import type { KeyScan } from '../domain/key-scan.ts';
 import type { Origin } from '../domain/origin.ts';
+import type { KeyScan } from '../domain/reconcile.ts';
 import type { SourceStats } from '../domain/source-stats.ts';
 
 /** Something that receives coturn's messages and hands them to a {@link MessageSink}. */

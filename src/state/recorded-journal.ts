@@ -8,7 +8,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { errorCode } from '../error-code.ts';
+import { errorCode } from '../log.ts';
 
 /** A line of the journal that is no session id: an exporter has taken over the state file. */
 const OPENED = 'opened';

@@ -2,7 +2,7 @@ import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { SavedSession } from '../domain/saved-session.ts';
-import { errorCode } from '../error-code.ts';
+import { errorCode } from '../log.ts';
 import {
   parseState,
   renderEnd,

@@ -1,4 +1,4 @@
-import { TLS_VERSIONS, TRANSPORTS } from '../domain/event.ts';
+import { TLS_VERSIONS, TRANSPORTS } from '../coturn/event.ts';
 import { END_REASONS } from '../domain/ledger.ts';
 import type { SavedAllocation, SavedSession } from '../domain/saved-session.ts';
 

@@ -1,9 +1,8 @@
+import type { Logger } from 'pino';
 import { SourceStats } from '../domain/source-stats.ts';
 import type { Tracker } from '../domain/tracker.ts';
-import type { StateTelemetry } from '../telemetry/state-telemetry.ts';
 import { RecordedJournal } from './recorded-journal.ts';
 import { clearFinal, readStateFile, writeStateFile } from './state-file.ts';
-import type { StateStats } from './state-stats.ts';
 
 /** What a {@link StateKeeper} works with. */
 export interface StateKeeperOptions {
@@ -143,4 +142,34 @@ export class StateKeeper {
     this.#gone.set(name, stats);
     return stats;
   }
+}
+
+/** What is counted about the state file over the life of the process. */
+export class StateStats {
+  saved = 0;
+  failed = 0;
+  /** Unix time of the newest state file, in ms; 0 before the first. */
+  lastSavedAtMs = 0;
+}
+
+/** What the log says about the state file. */
+export interface StateTelemetry {
+  restored(sessions: number, savedAt: string): void;
+  saveFailed(error: unknown): void;
+  saveRecovered(): void;
+}
+
+/** @param path of the state file */
+export function createStateTelemetry(log: Logger, path: string): StateTelemetry {
+  return {
+    restored(sessions, savedAt) {
+      log.info({ path, sessions, savedAt }, 'sessions of the process before go on');
+    },
+    saveFailed(error) {
+      log.error({ err: error, path }, 'state cannot be saved, a restart would lose it');
+    },
+    saveRecovered() {
+      log.info({ path }, 'state is saved again');
+    },
+  };
 }

@@ -1,8 +1,8 @@
-import type { KeyScan } from '../../src/domain/key-scan.ts';
 import type { Origin } from '../../src/domain/origin.ts';
+import type { KeyScan } from '../../src/domain/reconcile.ts';
 import type { SourceStats } from '../../src/domain/source-stats.ts';
 import { Tracker } from '../../src/domain/tracker.ts';
-import { createUserName } from '../../src/domain/user-name.ts';
+import { createUserName } from '../../src/domain/user.ts';
 import type { ScanSink } from '../../src/sources/source.ts';
 
 const BARRIER = 'turn/user/barrier/';

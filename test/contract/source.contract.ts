@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { REJECT_REASONS } from '../../src/domain/event.ts';
+import { REJECT_REASONS } from '../../src/coturn/event.ts';
 import type { Source } from '../../src/sources/source.ts';
 import type { Defer } from '../support/cleanup.ts';
 import { until } from '../support/until.ts';

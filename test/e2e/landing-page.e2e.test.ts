@@ -8,7 +8,7 @@ import {
   type Page,
 } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { encodePair } from '../../src/simulate/command.ts';
+import { encodePair } from '../../src/simulator/wire.ts';
 import type { Defer } from '../support/cleanup.ts';
 import { type ExporterProcess, launchExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningFleet, startFleet } from '../../src/simulate/start-fleet.ts';
-import { TARGET } from '../../src/simulate/target.ts';
+import { type RunningFleet, startFleet, TARGET } from '../../src/simulator/start-fleet.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';

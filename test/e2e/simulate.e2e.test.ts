@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Traffic } from '../../src/domain/traffic.ts';
-import { startFleet } from '../../src/simulate/start-fleet.ts';
-import { TARGET, type Target } from '../../src/simulate/target.ts';
-import type { SessionTruth, Tally, Truth } from '../../src/simulate/truth.ts';
+import { startFleet, TARGET, type Target } from '../../src/simulator/start-fleet.ts';
+import type { SessionTruth, Tally, Truth } from '../../src/simulator/truth.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import type { Exposition, Labels } from '../support/exposition.ts';

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SourceStats } from '../../src/domain/source-stats.ts';
-import { createStatsdbSource } from '../../src/sources/statsdb-source.ts';
+import { createStatsdbSource } from '../../src/sources/statsdb/statsdb-source.ts';
 import { FakeSink } from '../unit/sources/fake-sink.ts';
 
 const run = promisify(execFile);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { Random } from '../../src/simulate/random.ts';
+import { Random } from '../../src/simulator/random.ts';
 import { parseState } from '../../src/state/state-format.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { readJsonLines } from '../support/json-lines.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ScanResult } from '../../src/domain/key-scan.ts';
+import type { ScanResult } from '../../src/domain/reconcile.ts';
 import { allocationKey, connection, payloadOf, Tracked, traffic } from '../unit/domain/tracked.ts';
 
 /** In real time this takes a lifetime and 75 s, so here time is passed in. */

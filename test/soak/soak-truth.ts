@@ -1,6 +1,6 @@
 import { addTraffic, createTraffic, type MutableTraffic } from '../../src/domain/traffic.ts';
-import type { RunningFleet } from '../../src/simulate/start-fleet.ts';
-import type { SessionTruth } from '../../src/simulate/truth.ts';
+import type { RunningFleet } from '../../src/simulator/start-fleet.ts';
+import type { SessionTruth } from '../../src/simulator/truth.ts';
 
 /** All that a simulated user did, over all calls. */
 export interface UserTruth {

@@ -1,8 +1,8 @@
 import { Buffer, isAscii } from 'node:buffer';
 import { parseInline } from './inline.ts';
+import type { ProtocolError } from './limits.ts';
 import { type CommandLimits, MAX_INLINE_BYTES, MAX_LENGTH_DIGITS } from './limits.ts';
 import { PendingBytes } from './pending-bytes.ts';
-import type { ProtocolError } from './protocol-error.ts';
 import { isPublish, PUBLISH_BYTES } from './publish-prefix.ts';
 
 /** Takes the commands a {@link Decoder} finds, in their order. */

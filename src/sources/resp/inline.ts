@@ -1,4 +1,4 @@
-import type { ProtocolError } from './protocol-error.ts';
+import type { ProtocolError } from './limits.ts';
 
 /** What {@link parseInline} makes of a line. An empty line gives no arguments. */
 export type InlineResult =

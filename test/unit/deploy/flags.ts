@@ -1,7 +1,7 @@
+import { SIMULATE_OPTIONS } from '../../../src/cli/simulate-options.ts';
 import { readOptions } from '../../../src/config/config.ts';
 import { parseOptions } from '../../../src/config/option-parser.ts';
 import { OPTIONS } from '../../../src/config/options.ts';
-import { SIMULATE_OPTIONS } from '../../../src/simulate/simulate-options.ts';
 
 /** Throws when the exporter would not take these arguments; gives the values of its flags. */
 export function parseFlags(args: readonly string[]): ReturnType<typeof readOptions> {

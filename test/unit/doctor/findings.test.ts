@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { RedisSourceConfig } from '../../../src/config/redis-url.ts';
-import { explainFailure } from '../../../src/doctor/connection-failure.ts';
+import { explainFailure } from '../../../src/doctor/connect.ts';
 import { judgeKeys, type KeyEvidence } from '../../../src/doctor/database.ts';
 import { aclCommand } from '../../../src/doctor/permissions.ts';
 import { judgeVersion, parseKeyspace } from '../../../src/doctor/server-info.ts';

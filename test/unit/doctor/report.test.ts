@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fail, ok, warn } from '../../../src/doctor/finding.ts';
-import { exitCodeOf, renderDiagnosis } from '../../../src/doctor/report.ts';
+import { exitCodeOf, fail, ok, renderDiagnosis, warn } from '../../../src/doctor/report.ts';
 
 const DIAGNOSIS = {
   source: 'eu',

@@ -1,17 +1,22 @@
 import { describe, expect, it } from 'vitest';
+import type { Connection } from '../../../src/coturn/event.ts';
 import {
   Allocation,
   DEFAULT_LIFETIME_MS,
   EXPIRY_GRACE_MS,
 } from '../../../src/domain/allocation.ts';
-import type { Connection } from '../../../src/domain/event.ts';
 import { Ledger } from '../../../src/domain/ledger.ts';
 import { Origin } from '../../../src/domain/origin.ts';
 import { Session } from '../../../src/domain/session.ts';
 import type { Settlement } from '../../../src/domain/settlement.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
-import { createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
-import { addTrafficAt, CLIENT, PEER } from '../../../src/domain/traffic-rows.ts';
+import {
+  addTrafficAt,
+  CLIENT,
+  createTraffic,
+  PEER,
+  type Traffic,
+} from '../../../src/domain/traffic.ts';
 import { Users } from '../../../src/domain/user.ts';
 import { traffic } from './tracked.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { labelOf, MAX_LABEL_LENGTH } from '../../../src/domain/label.ts';
+import { labelOf, MAX_LABEL_LENGTH } from '../../../src/domain/user.ts';
 
 describe('labelOf', () => {
   it.each(['', 'alice', 'café', '中文😀', 'a"b\\c\nd', 'a/b', 'x'.repeat(MAX_LABEL_LENGTH)])(

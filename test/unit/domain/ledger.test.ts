@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_LABEL_LENGTH } from '../../../src/domain/label.ts';
 import { Ledger, MAX_SERVERS, OVERFLOW, ServerAccount } from '../../../src/domain/ledger.ts';
+import { MAX_LABEL_LENGTH } from '../../../src/domain/user.ts';
 
 describe('Ledger', () => {
   it('gives the same account for the same realm, and another for another', () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseStatsKey, type StatsKey } from '../../../src/coturn/key.ts';
 import { Origin } from '../../../src/domain/origin.ts';
 import {
   MAX_PARKED,
@@ -7,7 +8,6 @@ import {
   ParkedTraffic,
 } from '../../../src/domain/parked-traffic.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
-import { parseStatsKey, type StatsKey } from '../../../src/domain/stats-key.ts';
 import { allocationKey, traffic } from './tracked.ts';
 
 const ORIGIN = new Origin(0, new SourceStats('one', 'status'), 'one');

@@ -5,7 +5,7 @@ import { Origin } from '../../../src/domain/origin.ts';
 import { removeAt, Session } from '../../../src/domain/session.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import type { Traffic } from '../../../src/domain/traffic.ts';
-import { addTrafficAt, CLIENT, PEER } from '../../../src/domain/traffic-rows.ts';
+import { addTrafficAt, CLIENT, PEER } from '../../../src/domain/traffic.ts';
 import { Users } from '../../../src/domain/user.ts';
 import { traffic } from './tracked.ts';
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isInShard } from '../../../src/domain/shard.ts';
+import { isInShard } from '../../../src/domain/user.ts';
 
 const NAME = fc.string({ unit: 'binary', maxLength: 40 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_GHOSTS, StatusKeys } from '../../../src/domain/status-keys.ts';
+import { MAX_GHOSTS, StatusKeys } from '../../../src/domain/origin.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 

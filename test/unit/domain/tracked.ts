@@ -5,7 +5,7 @@ import type { GroupBy } from '../../../src/domain/session-table.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
-import { createUserName } from '../../../src/domain/user-name.ts';
+import { createUserName } from '../../../src/domain/user.ts';
 
 /** The linger of every tracker under test, in ms. */
 export const LINGER_MS = 5_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createUserName } from '../../../src/domain/user-name.ts';
+import { createUserName } from '../../../src/domain/user.ts';
 
 describe('createUserName', () => {
   it.each([

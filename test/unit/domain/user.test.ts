@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_LABEL_LENGTH } from '../../../src/domain/label.ts';
 import { Ledger } from '../../../src/domain/ledger.ts';
 import { Session } from '../../../src/domain/session.ts';
-import { OVERFLOW_USER, Users } from '../../../src/domain/user.ts';
+import { MAX_LABEL_LENGTH, OVERFLOW_USER, Users } from '../../../src/domain/user.ts';
 
 /** A session of a user, joined. */
 function join(users: Users, name: string, realm = 'r'): Session {

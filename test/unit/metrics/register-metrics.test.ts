@@ -1,13 +1,12 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { EVENT_KINDS, REJECT_REASONS } from '../../../src/domain/event.ts';
+import { EVENT_KINDS, REJECT_REASONS } from '../../../src/coturn/event.ts';
 import { END_REASONS } from '../../../src/domain/ledger.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { renderRegistry } from '../../../src/metrics/exposition.ts';
-import { registerMetrics } from '../../../src/metrics/register-metrics.ts';
-import { createRegistry } from '../../../src/metrics/registry.ts';
-import { createStatsdbSource } from '../../../src/sources/statsdb-source.ts';
-import { REFUSALS } from '../../../src/sources/statsdb-stats.ts';
+import { createRegistry, registerMetrics } from '../../../src/metrics/registry.ts';
+import { createStatsdbSource } from '../../../src/sources/statsdb/statsdb-source.ts';
+import { REFUSALS } from '../../../src/sources/statsdb/statsdb-stats.ts';
 import { parseExposition } from '../../support/exposition.ts';
 import { BUILD, familiesOf, LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from './scrape.ts';
 

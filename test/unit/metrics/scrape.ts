@@ -2,19 +2,22 @@ import type { BuildInfo } from '../../../src/build-info.ts';
 import type { Origin } from '../../../src/domain/origin.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
-import { createUserName } from '../../../src/domain/user-name.ts';
+import { createUserName } from '../../../src/domain/user.ts';
 import {
   type ExpositionFormat,
   OPENMETRICS_END,
   renderRegistry,
 } from '../../../src/metrics/exposition.ts';
-import { registerMetrics } from '../../../src/metrics/register-metrics.ts';
-import { createRegistry, type MetricsRegistry } from '../../../src/metrics/registry.ts';
+import {
+  createRegistry,
+  type MetricsRegistry,
+  registerMetrics,
+} from '../../../src/metrics/registry.ts';
 import type { SessionObserver } from '../../../src/metrics/session-metrics.ts';
 import { renderUserMetrics } from '../../../src/metrics/user-metrics.ts';
-import { RecordStats } from '../../../src/records/record-stats.ts';
+import { RecordStats } from '../../../src/records/record-queue.ts';
 import type { Source } from '../../../src/sources/source.ts';
-import { StateStats } from '../../../src/state/state-stats.ts';
+import { StateStats } from '../../../src/state/state-keeper.ts';
 
 export const BUILD: BuildInfo = { version: '1.2.3', revision: 'abc1234', nodeVersion: 'v20.0.0' };
 

@@ -1,7 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
-import { createRecordLog } from '../../../src/records/record-log.ts';
-import { RecordQueue } from '../../../src/records/record-queue.ts';
-import { RecordStats } from '../../../src/records/record-stats.ts';
+import { RecordQueue, RecordStats } from '../../../src/records/record-queue.ts';
+import { createRecordLog } from '../../../src/records/session-writer.ts';
 import { LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from '../metrics/scrape.ts';
 import { FakeRecordFile } from './fake-record-file.ts';
 

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MAX_QUEUED_BYTES, RecordQueue } from '../../../src/records/record-queue.ts';
-import { RecordStats } from '../../../src/records/record-stats.ts';
+import { MAX_QUEUED_BYTES, RecordQueue, RecordStats } from '../../../src/records/record-queue.ts';
 import { FakeRecordFile, type WriteResult } from './fake-record-file.ts';
 
 const FULL = Object.assign(new Error('no space left'), { code: 'ENOSPC' });

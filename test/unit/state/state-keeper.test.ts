@@ -5,8 +5,7 @@ import { createSessionRecord, type SessionRecord } from '../../../src/domain/ses
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { readStateFile } from '../../../src/state/state-file.ts';
-import { StateKeeper } from '../../../src/state/state-keeper.ts';
-import { StateStats } from '../../../src/state/state-stats.ts';
+import { StateKeeper, StateStats } from '../../../src/state/state-keeper.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 import { until } from '../../support/until.ts';
 import { allocationKey, connection, payloadOf, traffic } from '../domain/tracked.ts';

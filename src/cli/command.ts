@@ -1,0 +1,48 @@
+import type { Writable } from 'node:stream';
+import type { BuildInfo } from '../build-info.ts';
+import type { CommandLine } from '../config/command-line.ts';
+import type { Config } from '../config/config.ts';
+import type { Environment } from '../config/environment.ts';
+
+/** What a command gets from the process it runs in. */
+export interface CommandContext {
+  readonly env: Environment;
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  readonly build: BuildInfo;
+  /** Aborted by the first SIGTERM or SIGINT, with its name as the reason. */
+  readonly signal: AbortSignal;
+  /** Registers what a SIGHUP does; without it a SIGHUP ends the process. */
+  readonly onHangUp: (listener: () => void) => void;
+  /** Takes a record that its destination does not get: the last resort. */
+  readonly spill: (line: Buffer) => void;
+}
+
+/** Does what a command line asks for; gives the exit code. `run` is for when it asks to run. */
+export async function obey(
+  command: CommandLine,
+  context: CommandContext,
+  run: (config: Config) => Promise<number>,
+): Promise<number> {
+  switch (command.kind) {
+    case 'help':
+      context.stdout.write(command.text);
+      return 0;
+    case 'version':
+      context.stdout.write(`coturn-exporter ${context.build.version}\n`);
+      return 0;
+    case 'check-config':
+      context.stdout.write('configuration is valid\n');
+      return 0;
+    case 'run':
+      return await run(command.config);
+  }
+}
+
+/** Resolves when `signal` is aborted, at once if it has been. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}

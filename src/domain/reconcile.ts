@@ -1,0 +1,113 @@
+import { parseStatsKey, type StatsKey } from '../coturn/key.ts';
+import { parseStatus } from '../coturn/payload.ts';
+import type { Allocation } from './allocation.ts';
+import type { AllocationTable } from './allocation-table.ts';
+import { type EventRules, reject } from './event-rules.ts';
+import type { Origin } from './origin.ts';
+
+/** What a scan has led to. */
+export interface ScanResult {
+  /** Status keys found. */
+  readonly found: number;
+  /** Allocations that nobody had heard of. */
+  readonly adopted: number;
+  /** Allocations that are suspect from now on, since their keys are gone. */
+  readonly suspected: number;
+  /** A server's keys are not where its messages say: the database is not the one that it uses. */
+  readonly isWrongDatabase: boolean;
+}
+
+/** What a {@link KeyScan} works with. */
+export interface KeyScanContext {
+  readonly table: AllocationTable;
+  readonly rules: EventRules;
+  readonly origin: Origin;
+  readonly nowMs: number;
+  /** Whether this replica accounts for the user of a key. */
+  readonly isOurs: (key: StatsKey) => boolean;
+}
+
+/** One reading of all status keys of an origin, while events go on (design, rules 7 and 8). */
+export class KeyScan {
+  readonly #table: AllocationTable;
+  readonly #rules: EventRules;
+  readonly #origin: Origin;
+  readonly #startedMs: number;
+  readonly #isOurs: (key: StatsKey) => boolean;
+  readonly #number: number;
+  /** Servers of which keys were found. */
+  readonly #servers = new Set<string>();
+  #found = 0;
+  #adopted = 0;
+
+  constructor(context: KeyScanContext) {
+    this.#table = context.table;
+    this.#rules = context.rules;
+    this.#origin = context.origin;
+    this.#startedMs = context.nowMs;
+    this.#isOurs = context.isOurs;
+    context.origin.keys.scans += 1;
+    this.#number = context.origin.keys.scans;
+  }
+
+  /** Takes a status key with its value: adopts the allocation unless it is known, or has expired. */
+  found(key: string, value: string, nowMs: number): void {
+    const parsed = parseStatsKey(key);
+    if (!parsed.ok) return reject(this.#origin, parsed.reason);
+    if (parsed.topic !== 'status' || !this.#isOurs(parsed)) return;
+    this.#found += 1;
+    const known = this.#origin.allocations.get(parsed.allocationKey);
+    if (known !== undefined) {
+      known.foundBy = this.#number;
+      this.#servers.add(known.account.server);
+      this.#table.clear(known);
+      return;
+    }
+    if (this.#origin.keys.isGhost(parsed.allocationKey, this.#number)) return;
+    const status = parseStatus(value);
+    if (!status.ok) return reject(this.#origin, status.reason);
+    if (status.status.kind === 'deleted') return;
+    const adopted = this.#rules.adopt(this.#origin, parsed, nowMs, status.status);
+    adopted.foundBy = this.#number;
+    this.#servers.add(adopted.account.server);
+    this.#adopted += 1;
+  }
+
+  /** All keys were read. What lives without a key is suspect, never more than that. */
+  end(): ScanResult {
+    const { keys, stats, allocations } = this.#origin;
+    const missing: Allocation[] = [];
+    const contradicting = new Set<string>();
+    for (const allocation of allocations.values()) {
+      if (!this.#isMissing(allocation)) continue;
+      missing.push(allocation);
+      // Its key was set since the last whole scan began, and should be there.
+      const wasSet = allocation.statusAfter >= keys.completed;
+      if (wasSet) contradicting.add(allocation.account.server);
+    }
+    keys.completed = this.#number;
+    keys.dropGhosts(this.#number);
+    keys.judge(this.#servers, contradicting);
+    stats.isWrongDatabase = keys.isWrongDatabase;
+    stats.resyncs += 1;
+    const suspects = missing.filter(({ account }) => keys.isTrusted(account.server));
+    for (const allocation of suspects) this.#table.suspect(allocation);
+    return {
+      found: this.#found,
+      adopted: this.#adopted,
+      suspected: suspects.length,
+      isWrongDatabase: stats.isWrongDatabase,
+    };
+  }
+
+  /** Something heard of since the scan began may have got its key behind the scan's back. */
+  #isMissing({ endReason, suspect, foundBy, startedAtMs, lastEventMs }: Allocation): boolean {
+    return (
+      endReason === undefined &&
+      !suspect &&
+      foundBy !== this.#number &&
+      startedAtMs < this.#startedMs &&
+      lastEventMs < this.#startedMs
+    );
+  }
+}

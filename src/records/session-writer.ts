@@ -1,0 +1,111 @@
+import { pino } from 'pino';
+import type { Session } from '../domain/session.ts';
+import { createSessionRecord } from '../domain/session-record.ts';
+import type { Tracker } from '../domain/tracker.ts';
+import type { SessionObserver } from '../metrics/session-metrics.ts';
+import type { RecordQueue } from './record-queue.ts';
+
+/** What a {@link SessionFinisher} works with. */
+export interface SessionFinisherOptions {
+  readonly tracker: Tracker;
+  readonly records: RecordLog;
+  readonly observer: SessionObserver;
+  readonly nowMs: () => number;
+  /** Hears of each session whose record is on its destination. */
+  readonly onRecorded?: (session: Session) => void;
+}
+
+/** How often time passes for the tracker, in ms. */
+const INTERVAL_MS = 100;
+
+/** The most allocations, and the most sessions, of one turn of the event loop: about 5 ms of work. */
+const SLICE = 500;
+
+/**
+ * Lets time pass for the tracker and writes a record of each session that finishes. Thousands may
+ * end in one second, so they are worked off in slices between which events are taken in.
+ */
+export class SessionFinisher {
+  readonly #options: SessionFinisherOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+
+  constructor(options: SessionFinisherOptions) {
+    this.#options = options;
+  }
+
+  /** Begins to let time pass. */
+  start(): void {
+    this.#timer ??= setInterval(() => this.#work(), INTERVAL_MS);
+  }
+
+  /** Time stands still from now on. */
+  stop(): void {
+    clearInterval(this.#timer);
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+  }
+
+  /** Writes the record of every session that has finished, at once. */
+  drain(): void {
+    for (const session of this.#options.tracker.takeFinished()) this.#record(session);
+  }
+
+  #work(): void {
+    // A slice that is still to come goes on where the last one stopped.
+    if (this.#immediate !== undefined) return;
+    const { tracker, nowMs } = this.#options;
+    const moreDue = tracker.expire(nowMs(), SLICE);
+    const finished = tracker.takeFinished(SLICE);
+    for (const session of finished) this.#record(session);
+    if (!moreDue && finished.length < SLICE) return;
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#work();
+    });
+  }
+
+  #record(session: Session): void {
+    const { tracker, records, observer, onRecorded } = this.#options;
+    observer.observe(session);
+    // The series of the user stay until the record is safe.
+    records.write(session, () => {
+      tracker.release(session);
+      onRecorded?.(session);
+    });
+  }
+}
+
+/** Makes records of finished sessions and puts them in line. */
+export interface RecordLog {
+  /** `onWritten` hears when the record is on its destination. */
+  write(session: Session, onWritten: () => void): void;
+}
+
+/**
+ * Records as lines of JSON, made by pino: `level`, `time`, then the fields of a `SessionRecord`.
+ *
+ * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
+ */
+export function createRecordLog(queue: RecordQueue, wallOffsetMs: () => number): RecordLog {
+  let lastLine = '';
+  const log = pino(
+    {
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    {
+      // pino calls this before `info` returns, with the line as it is to be written.
+      write(line: string) {
+        lastLine = line;
+      },
+    },
+  );
+  return {
+    write(session, onWritten) {
+      log.info(createSessionRecord(session, wallOffsetMs()));
+      queue.push(lastLine, onWritten);
+    },
+  };
+}

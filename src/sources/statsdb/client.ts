@@ -1,0 +1,220 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Origin } from '../../domain/origin.ts';
+import { type CommandHandler, Decoder } from '../resp/decoder.ts';
+import type { Glob } from '../resp/glob.ts';
+import {
+  COMMAND_LIMITS,
+  type ProtocolError,
+  protocolErrorText,
+  UNAUTHENTICATED_LIMITS,
+} from '../resp/limits.ts';
+import type { MessageSink } from '../source.ts';
+import type { CommandContext } from './commands.ts';
+import { COMMANDS } from './commands.ts';
+import type { ReplyBatch } from './reply-batch.ts';
+import { errorReply, printable } from './reply-batch.ts';
+
+/** What a session needs of the server it belongs to. */
+export interface SessionOptions {
+  /** Number of the connection, from 1. */
+  readonly id: number;
+  /** `address:port` of the peer. */
+  readonly peer: string;
+  readonly sink: MessageSink;
+  readonly replies: ReplyBatch;
+  /** What the peer must send before anything counts; undefined lets everyone in. */
+  readonly password: Password | undefined;
+  /** Gives the key space of the peer's address; called once, at the first message. */
+  readonly openOrigin: () => Origin;
+  /** Those opened so far by all sessions of the server. */
+  readonly origins: () => Iterable<Origin>;
+  /** Hears of each wrong password. */
+  readonly onWrongPassword: () => void;
+}
+
+/** How a session ended, seen from the protocol. */
+export type SessionEnd =
+  | { readonly kind: 'quit' }
+  | { readonly kind: 'protocol_error'; readonly reason: ProtocolError };
+
+/**
+ * Steps of matching that KEYS and SCAN may take for one chunk of commands: some 30 ms, enough for
+ * 30,000 keys and a usual pattern. It keeps a person with redis-cli from stopping the events.
+ */
+const MAX_MATCH_STEPS = 3_000_000;
+
+/** Keys in one reply, about 1 MB: people look at fewer, and `/metrics` has the numbers. */
+const MAX_LISTED_KEYS = 10_000;
+
+const NO_AUTH = errorReply('NOAUTH Authentication required.');
+
+/** One connection of a Redis client, without the socket: chunks in, messages and replies out. */
+export class Session implements CommandContext, CommandHandler {
+  clientName = '';
+  readonly #options: SessionOptions;
+  readonly #sink: MessageSink;
+  readonly #replies: ReplyBatch;
+  readonly #decoder: Decoder;
+  #isAuthenticated: boolean;
+  #isCoturn = false;
+  /** Set by the first message; before it `publishShared` declines, so it need not check more. */
+  #origin: Origin | undefined;
+  #hasPublished = false;
+  #end: SessionEnd | undefined;
+  #nowMs = 0;
+  #matchSteps = 0;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.#sink = options.sink;
+    this.#replies = options.replies;
+    this.#isAuthenticated = options.password === undefined;
+    const limits = this.#isAuthenticated ? COMMAND_LIMITS : UNAUTHENTICATED_LIMITS;
+    this.#decoder = new Decoder(this, limits);
+  }
+
+  get id(): number {
+    return this.#options.id;
+  }
+
+  get peer(): string {
+    return this.#options.peer;
+  }
+
+  get isAuthenticated(): boolean {
+    return this.#isAuthenticated;
+  }
+
+  /** Whether an authenticated peer has sent what coturn sends and health checks do not. */
+  get isCoturn(): boolean {
+    return this.#isCoturn;
+  }
+
+  /** The key space of the peer if messages came from it. */
+  get publishingOrigin(): Origin | undefined {
+    return this.#hasPublished ? this.#origin : undefined;
+  }
+
+  /** Bytes of an unfinished command that are held. */
+  get pendingBytes(): number {
+    return this.#decoder.pendingBytes;
+  }
+
+  /**
+   * Takes what arrived and writes the replies to it.
+   *
+   * @returns how the session ended; undefined while it goes on. Bytes behind the end are ignored
+   */
+  take(chunk: Buffer, nowMs: number): SessionEnd | undefined {
+    if (this.#end !== undefined) return this.#end;
+    this.#nowMs = nowMs;
+    this.#matchSteps = 0;
+    const reason = this.#decoder.push(chunk);
+    if (reason !== undefined && this.#end === undefined) {
+      this.#replies.add(errorReply(protocolErrorText(reason)));
+      this.#end = { kind: 'protocol_error', reason };
+    }
+    this.#replies.flush();
+    return this.#end;
+  }
+
+  publishShared(key: string, payload: string): boolean {
+    const origin = this.#origin;
+    if (origin === undefined || !this.#hasPublished || this.#end !== undefined) return false;
+    if (!this.#sink.receiveDelta(origin, key, payload, this.#nowMs)) return false;
+    this.#replies.addOne();
+    return true;
+  }
+
+  publish(key: string, payload: string): void {
+    if (this.#end !== undefined) return;
+    if (!this.#isAuthenticated) {
+      this.#replies.add(NO_AUTH);
+      return;
+    }
+    this.receive(key, payload);
+    this.#replies.addOne();
+  }
+
+  command(args: readonly string[]): void {
+    if (this.#end === undefined) this.#replies.add(this.#run(args));
+  }
+
+  authenticate(password: string): 'ok' | 'wrong' | 'not_needed' {
+    if (this.#options.password === undefined) return 'not_needed';
+    if (!this.#options.password.matches(password)) {
+      this.#options.onWrongPassword();
+      return 'wrong';
+    }
+    this.#isAuthenticated = true;
+    this.#decoder.limits = COMMAND_LIMITS;
+    return 'ok';
+  }
+
+  receive(key: string, payload: string): void {
+    this.#isCoturn = true;
+    this.#hasPublished = true;
+    this.#sink.receive(this.#openOrigin(), key, payload, this.#nowMs);
+  }
+
+  coturnStarted(): void {
+    this.#isCoturn = true;
+    this.#sink.suspectAll(this.#openOrigin(), this.#nowMs);
+  }
+
+  statusKeys(glob: Glob): string[] | undefined {
+    // Nobody would read it.
+    if (this.#replies.isMuted) return [];
+    const found: string[] = [];
+    for (const origin of this.#options.origins()) {
+      for (const key of this.#sink.statusKeys(origin)) {
+        const before = glob.steps;
+        if (glob.matches(key)) found.push(key);
+        this.#matchSteps += glob.steps - before;
+        if (this.#matchSteps > MAX_MATCH_STEPS || found.length > MAX_LISTED_KEYS) return undefined;
+      }
+    }
+    return found;
+  }
+
+  quit(): void {
+    this.#end = { kind: 'quit' };
+  }
+
+  #run(args: readonly string[]): string {
+    const [sent = '', ...rest] = args;
+    const name = sent.toLowerCase();
+    const command = COMMANDS.get(name);
+    if (!this.#isAuthenticated && command?.isOpen !== true) return NO_AUTH;
+    if (command === undefined) return errorReply(`ERR unknown command '${printable(sent)}'`);
+    const [least, most] = command.args;
+    if (rest.length < least || rest.length > most) {
+      return errorReply(`ERR wrong number of arguments for '${name}' command`);
+    }
+    if (command.isCoturn === true) this.#isCoturn = true;
+    return command.run(this, rest);
+  }
+
+  #openOrigin(): Origin {
+    this.#origin ??= this.#options.openOrigin();
+    return this.#origin;
+  }
+}
+
+/** A password to compare with. Only its hash is kept. */
+export class Password {
+  readonly #digest: Buffer;
+
+  constructor(text: string) {
+    this.#digest = digest(text);
+  }
+
+  /** Whether this is the password; takes as long whatever the answer. */
+  matches(text: string): boolean {
+    return timingSafeEqual(this.#digest, digest(text));
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,261 @@
+import { createHash } from 'node:crypto';
+import { Script } from 'node:vm';
+import { type FastifyInstance, fastify } from 'fastify';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createConfig, readOptions } from '../../../../src/config/config.ts';
+import { Ledger } from '../../../../src/domain/ledger.ts';
+import { SourceStats } from '../../../../src/domain/source-stats.ts';
+import { addTrafficAt, CLIENT, PEER } from '../../../../src/domain/traffic.ts';
+import { addLandingPage, STATUS_PATH } from '../../../../src/http/landing/page.ts';
+import type { LandingView } from '../../../../src/http/landing/view.ts';
+import type { Source, SourceStatus } from '../../../../src/sources/source.ts';
+
+const STATSDB: SourceStatus = { kind: 'statsdb', up: false, ready: true, detail: '0 connections' };
+const ADDRESS = { host: '127.0.0.1', port: 6380 };
+const HOSTILE = `"><script>alert('1')</script>&`;
+
+interface Scene {
+  readonly server: FastifyInstance;
+  readonly ledger: Ledger;
+  readonly stats: SourceStats;
+  view(): Promise<LandingView>;
+  html(): Promise<string>;
+}
+
+interface SceneOptions {
+  readonly status?: Partial<SourceStatus>;
+  readonly address?: { readonly host: string; readonly port: number };
+  readonly args?: readonly string[];
+  readonly password?: string;
+  readonly docsUrl?: string;
+}
+
+function createScene(options: SceneOptions = {}): Scene {
+  const ledger = new Ledger(2000);
+  const stats = new SourceStats('statsdb', 'connection');
+  const source: Source & { address: typeof ADDRESS } = {
+    stats,
+    address: options.address ?? ADDRESS,
+    status: () => ({ ...STATSDB, ...options.status }),
+    start: () => Promise.resolve(),
+    stop: () => Promise.resolve(),
+  };
+  const server = fastify();
+  onTestFinished(() => server.close());
+  addLandingPage(server, {
+    build: { version: '1.2.3', revision: '0123456789abcdef', nodeVersion: 'v20' },
+    config: createConfig(readOptions(options.args ?? [], {}), () => options.password ?? ''),
+    sources: [source],
+    ledger,
+    nowMs: () => Date.now(),
+    ...(options.docsUrl === undefined ? {} : { docsUrl: options.docsUrl }),
+  });
+  return {
+    server,
+    ledger,
+    stats,
+    view: async () => (await server.inject(STATUS_PATH)).json<LandingView>(),
+    html: async () => (await server.inject('/')).body,
+  };
+}
+
+/** Lets a realm relay this many bytes each way on each side. */
+function relay(ledger: Ledger, realm: string, bytes: number): void {
+  const account = ledger.server(ledger.realm(realm), '192.0.2.1');
+  const traffic = { receivedPackets: 1, receivedBytes: bytes, sentPackets: 1, sentBytes: bytes };
+  addTrafficAt(account.sums, CLIENT, traffic);
+  addTrafficAt(account.sums, PEER, traffic);
+}
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'], now: 1_000_000 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe('addLandingPage', () => {
+  it('allows by hash the style and the script of the page, and nothing else', async () => {
+    const { server } = createScene();
+    const { headers, body } = await server.inject('/');
+    const policy = String(headers['content-security-policy']);
+    for (const [directive, element] of [
+      ['script-src', 'script'],
+      ['style-src', 'style'],
+    ]) {
+      const text = body.split(`<${element}>`)[1]?.split(`</${element}>`)[0] ?? '';
+      const hash = createHash('sha256').update(text).digest('base64');
+      expect(policy).toContain(`${directive} 'sha256-${hash}';`);
+    }
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("connect-src 'self'");
+    expect(policy).not.toMatch(/unsafe|\*|https?:/);
+    expect(body).not.toMatch(/ style="| on[a-z]+="/);
+  });
+
+  it.each(['/', STATUS_PATH])(
+    'answers GET and HEAD of %s, not to be kept or sniffed',
+    async (url) => {
+      const { server } = createScene();
+      for (const method of ['GET', 'HEAD'] as const) {
+        const { statusCode, headers } = await server.inject({ url, method });
+        expect(statusCode).toBe(200);
+        expect(headers).toMatchObject({
+          'cache-control': 'no-store',
+          'referrer-policy': 'no-referrer',
+          'x-content-type-options': 'nosniff',
+        });
+      }
+      expect((await server.inject({ url, method: 'POST' })).statusCode).toBe(404);
+    },
+  );
+
+  it('has a script that parses, and neither script nor style ends its element early', async () => {
+    const body = await createScene().html();
+    const script = body.split('<script>')[1]?.split('</script>')[0] ?? '';
+    expect(() => new Script(script)).not.toThrow();
+    expect(body.match(/<\/(script|style)>/g)).toEqual(['</style>', '</script>']);
+  });
+
+  it('shows version, revision and links', async () => {
+    const docsUrl = 'https://docs.example.org/?a=1&b=2';
+    const body = await createScene({ args: ['--web.telemetry-path', '/m'], docsUrl }).html();
+    expect(body).toContain('1.2.3');
+    expect(body).toContain('0123456789ab');
+    expect(body).toContain('href="./m"');
+    expect(body).toContain('href="./readyz"');
+    expect(body).toContain('href="https://docs.example.org/?a=1&amp;b=2"');
+  });
+
+  it('makes hostile names harmless', async () => {
+    const { ledger, html, view } = createScene();
+    relay(ledger, HOSTILE, 1);
+    expect(await html()).not.toContain('<script>alert');
+    expect(await html()).toContain(
+      '&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;',
+    );
+    expect((await view()).realms[0]?.realm).toBe(HOSTILE);
+  });
+
+  it('shows realms by bandwidth, both sides apart, averaged over a minute', async () => {
+    const { ledger, view } = createScene();
+    await view();
+    relay(ledger, '', 750);
+    relay(ledger, 'big.example', 7_500_000);
+    vi.advanceTimersByTime(60_000);
+    const { page, realms } = await view();
+    expect(realms).toMatchObject([
+      { realm: 'big.example', isName: 'true', clientRate: '2.00 Mbit/s', peerRate: '2.00 Mbit/s' },
+      { realm: 'no realm', isName: 'false', clientRate: '200 bit/s', sessions: '0' },
+    ]);
+    expect(realms[0]?.clientDetail).toBe('in 1.00 Mbit/s, out 1.00 Mbit/s');
+    expect(page.clientRate).toBe('2.00 Mbit/s');
+  });
+
+  it('sums the realms beyond the tenth in one line', async () => {
+    const { ledger, view } = createScene();
+    await view();
+    for (let index = 1; index <= 11; index += 1) relay(ledger, `realm${index}`, index * 75_000);
+    expect((await view()).realms).toHaveLength(11);
+    for (let index = 12; index <= 40; index += 1) relay(ledger, `realm${index}`, index * 75_000);
+    vi.advanceTimersByTime(60_000);
+    const { realms } = await view();
+    expect(realms).toHaveLength(11);
+    expect(realms[0]).toMatchObject({ realm: 'realm40', clientRate: '800 kbit/s' });
+    // 20 kbit/s × (1 + … + 30)
+    expect(realms[10]).toMatchObject({ realm: '30 other realms', clientRate: '9.30 Mbit/s' });
+    expect(realms[10]?.clientLabel).toMatch(/^Client side of 30 other realms, .* now 9.30 Mbit/);
+  });
+
+  it('shows live allocations by transport, and none of a transport never seen', async () => {
+    const { ledger, view } = createScene();
+    const account = ledger.server(ledger.realm('a'), 's');
+    for (let count = 0; count < 4; count += 1) account.changeLive('udp', 1);
+    account.changeLive('tls', 1);
+    const { transports, page } = await view();
+    expect(transports).toEqual([
+      { transport: 'UDP', count: '4', share: '100%' },
+      { transport: 'TLS', count: '1', share: '25%' },
+    ]);
+    expect(page.allocations).toBe('5');
+  });
+
+  it('shows what a source does', async () => {
+    const { stats, view } = createScene({ status: { up: true, detail: '3 connections' } });
+    await view();
+    stats.events.new += 600;
+    stats.lastEventMs = Date.now() + 55_000;
+    vi.advanceTimersByTime(60_000);
+    expect((await view()).sources).toEqual([
+      {
+        name: 'statsdb',
+        kind: 'embedded statsdb',
+        state: 'up',
+        stateText: 'up, ready',
+        detail: '3 connections',
+        rate: '10.0',
+        age: '5 s ago',
+      },
+    ]);
+  });
+
+  it.each([
+    [{ up: false, ready: true }, 'waiting'],
+    [{ up: false, ready: false }, 'down'],
+  ] as const)('says that a source with %j is %s', async (status, state) => {
+    expect((await createScene({ status }).view()).sources[0]?.state).toBe(state);
+  });
+
+  it.each<[string, SceneOptions, string[]]>([
+    ['its own address', {}, ['redis-statsdb="ip=127.0.0.1 port=6380"']],
+    [
+      'ADDRESS where it listens on all',
+      { address: { host: '::', port: 7 } },
+      ['redis-statsdb="ip=ADDRESS port=7"'],
+    ],
+    [
+      'that there is a password, not which',
+      { args: ['--statsdb.password-file', 'f'], password: 'hush' },
+      ['redis-statsdb="ip=127.0.0.1 port=6380 password=…"'],
+    ],
+    [
+      'Redis too',
+      { args: ['--redis.url', 'redis://:hush@10.0.0.9/2'] },
+      [
+        'redis-statsdb="ip=10.0.0.9 dbname=2 port=6379 password=…"',
+        'redis-statsdb="ip=127.0.0.1 port=6380"',
+      ],
+    ],
+    [
+      'a Sentinel, whose Redis it cannot know',
+      { args: ['--redis.url', 'redis+sentinel://10.0.0.9:26379/main/1'] },
+      ['redis-statsdb="ip=ADDRESS dbname=1 port=6379"', 'redis-statsdb="ip=127.0.0.1 port=6380"'],
+    ],
+  ])('tells how to connect a coturn: %s', async (_name, options, lines) => {
+    const { html, view } = createScene(options);
+    expect((await view()).setup.map(({ line }) => line)).toEqual(lines);
+    expect(await html()).not.toContain('hush');
+    expect(await html()).toContain('<section class="setup" data-with="setup">');
+  });
+
+  it('does not tell how to connect once a coturn was heard', async () => {
+    const { stats, html, view } = createScene();
+    stats.lastEventMs = 1;
+    expect((await view()).setup).toEqual([]);
+    expect(await html()).toContain('<section class="setup" data-with="setup" hidden>');
+    expect((await createScene({ status: { up: true } }).view()).setup).toEqual([]);
+  });
+
+  it('samples while the server is open, and not afterwards', async () => {
+    const { server, ledger, view } = createScene();
+    await view();
+    expect(vi.getTimerCount()).toBe(1);
+    ledger.realm('a').liveSessions = 3;
+    vi.advanceTimersByTime(30_000);
+    const { page } = await view();
+    expect(page.sessionsLabel).toBe('Live sessions, last 5 minutes: 0 to 3, now 3');
+    expect(page.sessionsLine.split('L')).toHaveLength(5);
+    await server.close();
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
