@@ -1,5 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fillTables } from './readme-tables.ts';
+import { fillTable, GENERATED_TABLES } from './generated-tables.ts';
 
-const readme = new URL('../README.md', import.meta.url);
-writeFileSync(readme, fillTables(readFileSync(readme, 'utf8')));
+for (const table of GENERATED_TABLES) {
+  const document = new URL(table.file, import.meta.url);
+  writeFileSync(document, fillTable(readFileSync(document, 'utf8'), table));
+}

@@ -66,7 +66,7 @@ export const DEFAULT_STATSDB_ADDRESS: HostPort = { host: '127.0.0.1', port: 6380
 /** Paths that have their own meaning and so cannot be the telemetry path. */
 const OWN_PATHS = ['/livez', '/readyz', '/healthz', '/drain', '/status.json'];
 
-/** The one definition of every flag, its environment variable, its help and its row in the README. */
+/** The one definition of every flag, its environment variable, its help and its row in docs/configuration.md. */
 export const OPTIONS: OptionTable<OptionValues> = {
   'redis.url': {
     kind: 'list',
@@ -221,7 +221,7 @@ several values are separated by spaces or commas; switches take true or false.
 ${renderOptions(OPTIONS)}`;
 }
 
-/** The table of flags in the README, as Markdown; ends in a line break. */
+/** The table of flags in docs/configuration.md, as Markdown; ends in a line break. */
 export function renderFlagTable(): string {
   return renderMarkdown(OPTIONS);
 }

@@ -6,12 +6,20 @@ import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
 import { RecordStats } from '../src/records/record-queue.ts';
 import { StateStats } from '../src/state/state-keeper.ts';
 
-/** Marks in README.md between which {@link README_TABLES} put their text. */
-export const README_TABLES: Readonly<Record<string, () => string>> = {
-  flags: renderFlagTable,
-  metrics: renderMetricTable,
-  records: renderRecordTable,
-};
+/** A document with a table that is made of the code, between two marks with its name. */
+export interface GeneratedTable {
+  readonly name: string;
+  /** The document, in this folder. */
+  readonly file: string;
+  readonly render: () => string;
+}
+
+/** Every table that is made of the code. */
+export const GENERATED_TABLES: readonly GeneratedTable[] = [
+  { name: 'flags', file: 'configuration.md', render: renderFlagTable },
+  { name: 'metrics', file: 'metrics.md', render: renderMetricTable },
+  { name: 'records', file: 'records.md', render: renderRecordTable },
+];
 
 /** What the type of a registered metric does not tell of it. */
 interface RegisteredMetric {
@@ -21,19 +29,16 @@ interface RegisteredMetric {
   readonly type?: string;
 }
 
-/** README.md with every table made anew. */
-export function fillTables(readme: string): string {
-  let text = readme;
-  for (const [name, render] of Object.entries(README_TABLES)) {
-    const begin = `<!-- begin ${name} -->\n`;
-    const end = `<!-- end ${name} -->`;
-    const start = text.indexOf(begin);
-    const stop = text.indexOf(end);
-    if (start < 0 || stop < start)
-      throw new Error(`Cannot find the marks of "${name}" in README.md`);
-    text = `${text.slice(0, start + begin.length)}${render().trim()}\n${text.slice(stop)}`;
+/** The text of a document with its table made anew. */
+export function fillTable(text: string, { name, file, render }: GeneratedTable): string {
+  const begin = `<!-- begin ${name} -->\n`;
+  const end = `<!-- end ${name} -->`;
+  const start = text.indexOf(begin);
+  const stop = text.indexOf(end);
+  if (start < 0 || stop < start) {
+    throw new Error(`Cannot find the marks of "${name}" in docs/${file}`);
   }
-  return text;
+  return `${text.slice(0, start + begin.length)}${render().trim()}\n${text.slice(stop)}`;
 }
 
 function renderMetricTable(): string {
