@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { REJECT_REASONS } from '../../src/coturn/event.ts';
 import type { Source } from '../../src/sources/source.ts';
 import type { Defer } from '../support/cleanup.ts';
+import { allocationKey, payloadOf, statusOf, traffic } from '../support/coturn-message.ts';
 import { until } from '../support/until.ts';
 import type { ObservedSink } from './observed-sink.ts';
 
@@ -30,10 +31,9 @@ export interface SourceContract {
 }
 
 const REALM = 'example.org';
-const BASE = keyOf('alice', 1);
-const NEW =
-  'new lifetime=600, type=UDP, local=127.0.0.1:3478, remote=203.0.113.7:49152, ssl=NONE, cipher=NONE';
-const REFRESHED = NEW.replace('new', 'refreshed');
+const BASE = allocationKey('alice', 1);
+const NEW = statusOf('new', { local: '127.0.0.1:3478' });
+const REFRESHED = statusOf('refreshed', { local: '127.0.0.1:3478' });
 
 /** What every {@link Source} does. */
 export function describeSourceContract(name: string, contract: SourceContract): void {
@@ -74,9 +74,9 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       await harness.source.start();
       const publisher = await started(harness);
       await publisher.publish(`${BASE}/status`, NEW);
-      await publisher.publish(`${BASE}/traffic`, deltaOf(1, 100, 2, 200));
+      await publisher.publish(`${BASE}/traffic`, payloadOf(traffic(1, 100, 2, 200)));
       await settled(harness, publisher);
-      expect(accountOf(harness)?.client).toEqual(trafficOf(1, 100, 2, 200));
+      expect(accountOf(harness)?.client).toEqual(traffic(1, 100, 2, 200));
       expect(harness.source.stats.events).toMatchObject({ new: 1, traffic: 1 });
     });
 
@@ -95,22 +95,22 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       const publisher = await started(harness);
       await publisher.set(`${BASE}/status`, NEW);
       await publisher.publish(`${BASE}/status`, NEW);
-      await publisher.publish(`${BASE}/traffic`, deltaOf(1, 100, 2, 200));
-      await publisher.publish(`${BASE}/traffic/peer`, deltaOf(2, 190, 1, 90));
+      await publisher.publish(`${BASE}/traffic`, payloadOf(traffic(1, 100, 2, 200)));
+      await publisher.publish(`${BASE}/traffic/peer`, payloadOf(traffic(2, 190, 1, 90)));
       await publisher.publish(`${BASE}/status`, REFRESHED);
-      await publisher.publish(`${BASE}/traffic`, deltaOf(10, 1_000, 20, 2_000));
+      await publisher.publish(`${BASE}/traffic`, payloadOf(traffic(10, 1_000, 20, 2_000)));
       await publisher.del(`${BASE}/status`);
       await publisher.publish(`${BASE}/status`, 'deleted');
-      await publisher.publish(`${BASE}/total_traffic`, deltaOf(11, 1_100, 22, 2_200));
-      await publisher.publish(`${BASE}/total_traffic/peer`, deltaOf(3, 290, 1, 90));
+      await publisher.publish(`${BASE}/total_traffic`, payloadOf(traffic(11, 1_100, 22, 2_200)));
+      await publisher.publish(`${BASE}/total_traffic/peer`, payloadOf(traffic(3, 290, 1, 90)));
       await settled(harness, publisher);
 
       const { tracker } = harness.sink;
       tracker.expire(harness.sink.nowMs + 1);
       const account = accountOf(harness);
       expect(account?.server).toBe('127.0.0.1');
-      expect(account?.client).toEqual(trafficOf(11, 1_100, 22, 2_200));
-      expect(account?.peer).toEqual(trafficOf(3, 290, 1, 90));
+      expect(account?.client).toEqual(traffic(11, 1_100, 22, 2_200));
+      expect(account?.peer).toEqual(traffic(3, 290, 1, 90));
       expect(account).toMatchObject({ refreshes: 1, closed: { deleted: 1 } });
       expect(harness.source.stats.events).toEqual({
         new: 1,
@@ -151,15 +151,15 @@ export function describeSourceContract(name: string, contract: SourceContract): 
     ])('hands over a username with %s as it is', async (_, username) => {
       const harness = await create();
       const publisher = await started(harness);
-      const base = keyOf(username, 7);
+      const base = allocationKey(username, 7);
       await publisher.publish(`${base}/status`, NEW);
-      await publisher.publish(`${base}/traffic`, deltaOf(1, 100, 2, 200));
+      await publisher.publish(`${base}/traffic`, payloadOf(traffic(1, 100, 2, 200)));
       await publisher.publish(`${base}/status`, 'deleted');
       await settled(harness, publisher);
       harness.sink.tracker.expire(harness.sink.nowMs + 1);
       const [session, ...others] = harness.sink.tracker.takeFinished();
       expect(session).toMatchObject({ username, realm: REALM });
-      expect(session?.client).toEqual(trafficOf(1, 100, 2, 200));
+      expect(session?.client).toEqual(traffic(1, 100, 2, 200));
       expect(others).toEqual([]);
     });
 
@@ -168,9 +168,9 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       const publisher = await started(harness);
       const base = 'turn/user/alice/allocation/000000000000000001';
       await publisher.publish(`${base}/status`, 'new lifetime=600');
-      await publisher.publish(`${base}/traffic`, deltaOf(1, 100, 2, 200));
+      await publisher.publish(`${base}/traffic`, payloadOf(traffic(1, 100, 2, 200)));
       await settled(harness, publisher);
-      expect(accountOf(harness, '')?.client).toEqual(trafficOf(1, 100, 2, 200));
+      expect(accountOf(harness, '')?.client).toEqual(traffic(1, 100, 2, 200));
     });
 
     it.each([
@@ -183,12 +183,12 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       ['malformed_status', `${BASE}/status`, NEW.slice(0, -20)],
       ['malformed_traffic', `${BASE}/traffic`, 'rcvp=1, rcvb=2, sentp=3, sentb='],
       ['malformed_traffic', `${BASE}/traffic/peer`, '\u00ff\u0000'],
-      ['number_out_of_range', `${BASE}/traffic`, deltaOf(1, 2 ** 53, 1, 1)],
+      ['number_out_of_range', `${BASE}/traffic`, payloadOf(traffic(1, 2 ** 53, 1, 1))],
     ] as const)('counts %s, case %#, and changes nothing else', async (reason, key, payload) => {
       const harness = await create();
       const publisher = await started(harness);
       await publisher.publish(`${BASE}/status`, NEW);
-      await publisher.publish(`${BASE}/traffic`, deltaOf(1, 100, 2, 200));
+      await publisher.publish(`${BASE}/traffic`, payloadOf(traffic(1, 100, 2, 200)));
       await settled(harness, publisher);
       const before = stateOf(harness);
       await publisher.publish(key, payload);
@@ -213,7 +213,7 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       harness.sink.isRecording = true;
       const pipeline = publisher.pipeline();
       pipeline.publish(`${BASE}/status`, NEW);
-      const payloads = Array.from({ length: 10_000 }, (_, at) => deltaOf(1, at, 1, at));
+      const payloads = Array.from({ length: 10_000 }, (_, at) => payloadOf(traffic(1, at, 1, at)));
       for (const payload of payloads) pipeline.publish(`${BASE}/traffic`, payload);
       const replies = (await pipeline.exec()) ?? [];
       await settled(harness, publisher);
@@ -221,7 +221,7 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       const arrived = harness.sink.messages.map(({ payload }) => payload);
       expect(arrived).toEqual([NEW, ...payloads]);
       const sum = (10_000 * 9_999) / 2;
-      expect(accountOf(harness)?.client).toEqual(trafficOf(10_000, sum, 10_000, sum));
+      expect(accountOf(harness)?.client).toEqual(traffic(10_000, sum, 10_000, sum));
     });
 
     it('sums what two connections publish at once', async () => {
@@ -229,17 +229,17 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       const publishers = [await started(harness), await harness.connect()];
       await Promise.all(
         publishers.map(async (publisher, at) => {
-          const base = keyOf(`user-${at}`, at);
+          const base = allocationKey(`user-${at}`, at);
           const pipeline = publisher.pipeline();
           pipeline.publish(`${base}/status`, NEW);
           for (let turn = 0; turn < 1_000; turn += 1) {
-            pipeline.publish(`${base}/traffic`, deltaOf(1, 100 + at, 1, 10));
+            pipeline.publish(`${base}/traffic`, payloadOf(traffic(1, 100 + at, 1, 10)));
           }
           await pipeline.exec();
         }),
       );
       for (const publisher of publishers) await settled(harness, publisher);
-      expect(accountOf(harness)?.client).toEqual(trafficOf(2_000, 201_000, 2_000, 20_000));
+      expect(accountOf(harness)?.client).toEqual(traffic(2_000, 201_000, 2_000, 20_000));
       expect(harness.sink.tracker.ledger.countLive()).toBe(2);
     });
 
@@ -247,7 +247,7 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       const harness = await create();
       const publisher = await started(harness);
       await publisher.publish(`${BASE}/status`, NEW);
-      await publisher.publish(`${BASE}/traffic`, deltaOf(1, 100, 2, 200));
+      await publisher.publish(`${BASE}/traffic`, payloadOf(traffic(1, 100, 2, 200)));
       await settled(harness, publisher);
       const gaps = harness.sink.gaps;
       harness.sink.nowMs += 500;
@@ -255,9 +255,9 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       expect(harness.source.stats.disconnects).toBe(1);
       expect(harness.sink.gaps).toBe(gaps + 1);
       expect(harness.sink.tracker.ledger.countLive()).toBe(1);
-      await again.publish(`${BASE}/traffic`, deltaOf(1, 100, 2, 200));
+      await again.publish(`${BASE}/traffic`, payloadOf(traffic(1, 100, 2, 200)));
       await settled(harness, again);
-      expect(accountOf(harness)?.client).toEqual(trafficOf(2, 200, 4, 400));
+      expect(accountOf(harness)?.client).toEqual(traffic(2, 200, 4, 400));
       expect(harness.source.status()).toMatchObject({ up: true, ready: true });
     });
 
@@ -268,11 +268,13 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       await settled(harness, publisher);
       // On their way while it stops; whether these count is open.
       for (let turn = 0; turn < 100; turn += 1) {
-        publisher.publish(`${BASE}/traffic`, deltaOf(1, 1, 1, 1)).catch(() => undefined);
+        publisher.publish(`${BASE}/traffic`, payloadOf(traffic(1, 1, 1, 1))).catch(() => undefined);
       }
       await harness.source.stop();
       const before = stateOf(harness);
-      await publisher.publish(`${BASE}/traffic`, deltaOf(1, 1, 1, 1)).catch(() => undefined);
+      await publisher
+        .publish(`${BASE}/traffic`, payloadOf(traffic(1, 1, 1, 1)))
+        .catch(() => undefined);
       for (let turn = 0; turn < 10; turn += 1)
         await new Promise((resolve) => setImmediate(resolve));
       expect(stateOf(harness)).toEqual(before);
@@ -342,21 +344,4 @@ function openHandles(): { readonly sockets: number; readonly servers: number } {
   const kinds = process.getActiveResourcesInfo();
   const count = (kind: string) => kinds.filter((one) => one === kind).length;
   return { sockets: count('TCPSocketWrap'), servers: count('TCPServerWrap') };
-}
-
-function keyOf(username: string, id: number): string {
-  return `turn/realm/${REALM}/user/${username}/allocation/${String(id).padStart(18, '0')}`;
-}
-
-function deltaOf(rcvp: number, rcvb: number, sentp: number, sentb: number): string {
-  return `rcvp=${rcvp}, rcvb=${rcvb}, sentp=${sentp}, sentb=${sentb}`;
-}
-
-function trafficOf(
-  receivedPackets: number,
-  receivedBytes: number,
-  sentPackets: number,
-  sentBytes: number,
-) {
-  return { receivedPackets, receivedBytes, sentPackets, sentBytes };
 }

@@ -10,6 +10,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { encodePair } from '../../src/simulator/wire.ts';
 import type { Defer } from '../support/cleanup.ts';
+import { allocationKey, payloadOf, statusOf, traffic } from '../support/coturn-message.ts';
 import { type ExporterProcess, launchExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { until } from '../support/until.ts';
@@ -71,14 +72,13 @@ function relay(coturn: Socket, realm: string): void {
   for (const [id, type] of [
     ['001000000000000001', 'UDP'],
     ['001000000000000002', 'TLS/TCP'],
-  ]) {
-    const key = `turn/realm/${realm}/user/secret-user/allocation/${id}`;
-    const connection = `type=${type}, local=192.0.2.1:3478, remote=203.0.113.77:50000`;
-    const status = `new lifetime=600, ${connection}, ssl=NONE, cipher=NONE`;
+  ] as const) {
+    const key = allocationKey('secret-user', id, realm);
+    const status = statusOf('new', { type, remote: '203.0.113.77:50000' });
     coturn.write(encodePair('publish', `${key}/status`, status));
-    const traffic = 'rcvp=2048, rcvb=15000000, sentp=2048, sentb=15000000';
-    coturn.write(encodePair('publish', `${key}/traffic`, traffic));
-    coturn.write(encodePair('publish', `${key}/traffic/peer`, traffic));
+    const delta = payloadOf(traffic(2048, 15_000_000, 2048, 15_000_000));
+    coturn.write(encodePair('publish', `${key}/traffic`, delta));
+    coturn.write(encodePair('publish', `${key}/traffic/peer`, delta));
   }
 }
 

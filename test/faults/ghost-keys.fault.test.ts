@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ScanResult } from '../../src/domain/reconcile.ts';
-import { allocationKey, connection, payloadOf, Tracked, traffic } from '../unit/domain/tracked.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../support/coturn-message.ts';
+import { Tracked } from '../unit/domain/tracked.ts';
 
 /** In real time this takes a lifetime and 75 s, so here time is passed in. */
 const LIFETIME_S = 600;

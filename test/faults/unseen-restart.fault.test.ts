@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allocationKey, connection, payloadOf, Tracked, traffic } from '../unit/domain/tracked.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../support/coturn-message.ts';
+import { Tracked } from '../unit/domain/tracked.ts';
 
 const KEY = allocationKey('alice', 1);
 const NEW = `new lifetime=600${connection()}`;

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Defer } from './cleanup.ts';
+import { allocationKey, payloadOf, statusOf, traffic } from './coturn-message.ts';
 import type { Exposition, Labels } from './exposition.ts';
 import type { RecordLine } from './json-lines.ts';
 import { until } from './until.ts';
@@ -97,12 +98,12 @@ export class ScriptedCoturn {
     this.#counter += 1;
     const id = String(this.#counter).padStart(18, '0');
     const allocation = { username, id, bytes: 0, packets: 0 };
-    this.#announce(allocation, `new lifetime=${lifetime}`);
+    this.#announce(allocation, 'new', lifetime);
     return allocation;
   }
 
   refresh(allocation: ScriptedAllocation, { lifetime = 600 } = {}): void {
-    this.#announce(allocation, `refreshed lifetime=${lifetime}`);
+    this.#announce(allocation, 'refreshed', lifetime);
   }
 
   /** Relays a packet of so many bytes and reports it. */
@@ -134,9 +135,8 @@ export class ScriptedCoturn {
     await Promise.all(this.#pending);
   }
 
-  #announce(allocation: ScriptedAllocation, what: string): void {
-    const connection = `type=UDP, local=${this.#local}, remote=127.0.0.1:50000, ssl=NONE, cipher=NONE`;
-    const text = `${what}, ${connection}`;
+  #announce(allocation: ScriptedAllocation, word: 'new' | 'refreshed', lifetime: number): void {
+    const text = statusOf(word, { lifetime, local: this.#local, remote: '127.0.0.1:50000' });
     this.#send(() => this.#redis.set(this.#key(allocation, 'status'), text));
     this.#publish(allocation, 'status', text);
   }
@@ -146,7 +146,7 @@ export class ScriptedCoturn {
   }
 
   #key({ username, id }: ScriptedAllocation, topic: string): string {
-    return `turn/realm/${this.#realm}/user/${username}/allocation/${id}/${topic}`;
+    return `${allocationKey(username, id, this.#realm)}/${topic}`;
   }
 
   #send(command: () => Promise<unknown>): void {
@@ -204,9 +204,9 @@ function fillSums(read: (field: keyof Sums) => number): Sums {
 }
 
 function clientText(bytes: number, packets: number): string {
-  return `rcvp=${packets}, rcvb=${bytes}, sentp=${2 * packets}, sentb=${2 * bytes}`;
+  return payloadOf(traffic(packets, bytes, 2 * packets, 2 * bytes));
 }
 
 function peerText(bytes: number, packets: number): string {
-  return `rcvp=${2 * packets}, rcvb=${2 * bytes}, sentp=${packets}, sentb=${bytes}`;
+  return payloadOf(traffic(2 * packets, 2 * bytes, packets, bytes));
 }

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis';
 import type { Defer } from './cleanup.ts';
+import { allocationKey, payloadOf, statusOf, traffic } from './coturn-message.ts';
 
 export interface PublishedAllocation {
   readonly realm: string;
@@ -28,13 +29,12 @@ export function connectStatsPublisher(
   return {
     async begin(allocation) {
       const key = keyOf(allocation, 'status');
-      const payload =
-        'new lifetime=600, type=UDP, local=127.0.0.1:3478, remote=127.0.0.1:50000, ssl=NONE, cipher=NONE';
+      const payload = statusOf('new', { local: '127.0.0.1:3478', remote: '127.0.0.1:50000' });
       await redis.set(key, payload);
       await redis.publish(key, payload);
     },
     async relay(allocation, bytes) {
-      const payload = `rcvp=1, rcvb=${bytes}, sentp=1, sentb=${bytes}`;
+      const payload = payloadOf(traffic(1, bytes, 1, bytes));
       await redis.publish(keyOf(allocation, 'traffic'), payload);
       await redis.publish(keyOf(allocation, 'traffic/peer'), payload);
     },
@@ -47,5 +47,5 @@ export function connectStatsPublisher(
 }
 
 function keyOf({ realm, username, id }: PublishedAllocation, topic: string): string {
-  return `turn/realm/${realm}/user/${username}/allocation/${id}/${topic}`;
+  return `${allocationKey(username, id, realm)}/${topic}`;
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Connection } from '../../../src/coturn/event.ts';
 import { parseStatus, readTraffic } from '../../../src/coturn/payload.ts';
 import { TRAFFIC_LENGTH, trafficAt } from '../../../src/domain/traffic.ts';
-import { traffic } from '../domain/tracked.ts';
+import { traffic } from '../../support/coturn-message.ts';
 
 const CONNECTION: Connection = {
   transport: 'udp',

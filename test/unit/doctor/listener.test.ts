@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Listener } from '../../../src/doctor/listener.ts';
-import { allocationKey, connection, payloadOf, traffic } from '../domain/tracked.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
 
 const KEY = allocationKey('bob', 1);
 const NEW = `new lifetime=600${connection()}`;

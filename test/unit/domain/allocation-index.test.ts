@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AllocationIndex, type Indexed } from '../../../src/domain/allocation-index.ts';
-import { allocationKey } from './tracked.ts';
+import { allocationKey } from '../../support/coturn-message.ts';
 
 /** Few keys, many of which share the digits and the letters that a hash may read. */
 const KEYS = fc.oneof(

@@ -18,7 +18,7 @@ import {
   type Traffic,
 } from '../../../src/domain/traffic.ts';
 import { Users } from '../../../src/domain/user.ts';
-import { traffic } from './tracked.ts';
+import { traffic } from '../../support/coturn-message.ts';
 
 const CONNECTION: Connection = {
   transport: 'tls',

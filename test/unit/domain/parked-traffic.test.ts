@@ -8,7 +8,7 @@ import {
   ParkedTraffic,
 } from '../../../src/domain/parked-traffic.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
-import { allocationKey, traffic } from './tracked.ts';
+import { allocationKey, traffic } from '../../support/coturn-message.ts';
 
 const ORIGIN = new Origin(0, new SourceStats('one', 'status'), 'one');
 const OTHER_ORIGIN = new Origin(1, new SourceStats('two', 'status'), 'two');

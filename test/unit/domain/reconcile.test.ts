@@ -3,7 +3,8 @@ import { EXPIRY_GRACE_MS } from '../../../src/domain/allocation.ts';
 import type { ScanResult } from '../../../src/domain/reconcile.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
-import { allocationKey, connection, payloadOf, Tracked, traffic } from './tracked.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
+import { Tracked } from './tracked.ts';
 
 const KEY = allocationKey('bob', 1);
 const LIFETIME_S = 600;

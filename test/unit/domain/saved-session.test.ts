@@ -7,7 +7,8 @@ import { createSessionRecord, type SessionRecord } from '../../../src/domain/ses
 import type { GroupBy } from '../../../src/domain/session-table.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
-import { allocationKey, connection, payloadOf, Tracked, traffic } from './tracked.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
+import { Tracked } from './tracked.ts';
 
 const A_DAY_MS = 86_400_000;
 const WALL_OFFSET_MS = 1_700_000_000_000;

@@ -7,7 +7,7 @@ import { SourceStats } from '../../../src/domain/source-stats.ts';
 import type { Traffic } from '../../../src/domain/traffic.ts';
 import { addTrafficAt, CLIENT, PEER } from '../../../src/domain/traffic.ts';
 import { Users } from '../../../src/domain/user.ts';
-import { traffic } from './tracked.ts';
+import { traffic } from '../../support/coturn-message.ts';
 
 const LEDGER = new Ledger(10);
 const REALM = LEDGER.realm('r');

@@ -145,31 +145,3 @@ export class Tracked {
     return [...this.tracker.users.withSeries()].map(({ label }) => label);
   }
 }
-
-/** The four numbers of one leg: packets and bytes received, packets and bytes sent. */
-export function traffic(
-  receivedPackets: number,
-  receivedBytes: number,
-  sentPackets: number,
-  sentBytes: number,
-): Traffic {
-  return { receivedPackets, receivedBytes, sentPackets, sentBytes };
-}
-
-/** The payload of a traffic message. */
-export function payloadOf(numbers: Traffic): string {
-  const { receivedPackets, receivedBytes, sentPackets, sentBytes } = numbers;
-  return `rcvp=${receivedPackets}, rcvb=${receivedBytes}, sentp=${sentPackets}, sentb=${sentBytes}`;
-}
-
-/** The key of an allocation without its topic. */
-export function allocationKey(username: string, id: number, realm = 'example.org'): string {
-  const digits = String(id).padStart(18, '0');
-  const user = `user/${username}/allocation/${digits}`;
-  return realm === '' ? `turn/${user}` : `turn/realm/${realm}/${user}`;
-}
-
-/** The connection part of a status payload of coturn 4.6.0 and later. */
-export function connection(remote = '203.0.113.7:49152', local = '192.0.2.1:3478'): string {
-  return `, type=UDP, local=${local}, remote=${remote}, ssl=NONE, cipher=NONE`;
-}

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Session } from '../../../src/domain/session.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
-import { allocationKey, connection, payloadOf, Tracked, traffic } from './tracked.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
+import { Tracked } from './tracked.ts';
 
 const A_DAY_MS = 86_400_000;
 const USERS = ['bob', '1795306257:bob', '1795309999:bob', 'a/allocation/1/status', '', 'café'];

@@ -7,7 +7,8 @@ import { JOIN_MS } from '../../../src/domain/session-table.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import type { Traffic } from '../../../src/domain/traffic.ts';
 import { OVERFLOW_USER } from '../../../src/domain/user.ts';
-import { allocationKey, connection, LINGER_MS, payloadOf, Tracked, traffic } from './tracked.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
+import { LINGER_MS, Tracked } from './tracked.ts';
 
 const ZERO = traffic(0, 0, 0, 0);
 const A = traffic(1, 10, 2, 20);

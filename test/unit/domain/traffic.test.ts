@@ -9,7 +9,7 @@ import {
   PEER_TOTAL_MODULUS,
   unwrapPeerTotal,
 } from '../../../src/domain/traffic.ts';
-import { traffic } from './tracked.ts';
+import { traffic } from '../../support/coturn-message.ts';
 
 const WRAP = PEER_TOTAL_MODULUS;
 

@@ -18,6 +18,13 @@ import { renderUserMetrics } from '../../../src/metrics/user-metrics.ts';
 import { RecordStats } from '../../../src/records/record-queue.ts';
 import type { Source } from '../../../src/sources/source.ts';
 import { StateStats } from '../../../src/state/state-keeper.ts';
+import {
+  allocationKey,
+  type ClientLink,
+  payloadOf,
+  statusOf,
+  traffic,
+} from '../../support/coturn-message.ts';
 
 export const BUILD: BuildInfo = { version: '1.2.3', revision: 'abc1234', nodeVersion: 'v20.0.0' };
 
@@ -81,7 +88,7 @@ export class Scraped {
 
   /** Begins an allocation of `username` in `realm`. */
   begin(who: Who): this {
-    return this.send(keyOf(who, 'status'), `new lifetime=600${connectionOf(who)}`);
+    return this.send(keyOf(who, 'status'), statusOf('new', who));
   }
 
   /** Reports a delta of both sides, what is received on one being sent on the other. */
@@ -122,34 +129,20 @@ export class Scraped {
 }
 
 /** An allocation in the scripts of tests. */
-export interface Who {
+export interface Who extends ClientLink {
   readonly realm: string;
   readonly username: string;
   /** Default 1. */
   readonly id?: number;
-  /** `type=` and `ssl=` on the wire; default `UDP` and `NONE`. */
-  readonly type?: string;
-  readonly ssl?: string;
-  /** `local=` on the wire; default `192.0.2.1:3478`. */
-  readonly local?: string;
-  /** `remote=` on the wire; default `203.0.113.7:49152`. */
-  readonly remote?: string;
 }
 
 export function keyOf({ realm, username, id = 1 }: Who, topic: string): string {
-  const digits = String(id).padStart(18, '0');
-  const prefix = realm === '' ? 'turn' : `turn/realm/${realm}`;
-  return `${prefix}/user/${username}/allocation/${digits}/${topic}`;
+  return `${allocationKey(username, id, realm)}/${topic}`;
 }
 
+/** A delta whose packets are of 100 bytes. */
 export function deltaOf(received: number, sent: number): string {
-  return `rcvp=${received / 100}, rcvb=${received}, sentp=${sent / 100}, sentb=${sent}`;
-}
-
-function connectionOf(who: Who): string {
-  const { type = 'UDP', ssl = 'NONE', local = '192.0.2.1:3478' } = who;
-  const { remote = '203.0.113.7:49152' } = who;
-  return `, type=${type}, local=${local}, remote=${remote}, ssl=${ssl}, cipher=NONE`;
+  return payloadOf(traffic(received / 100, received, sent / 100, sent));
 }
 
 /** A source that does nothing and is up or not as it is told. */

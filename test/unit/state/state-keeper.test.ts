@@ -6,9 +6,9 @@ import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { readStateFile } from '../../../src/state/state-file.ts';
 import { StateKeeper, StateStats } from '../../../src/state/state-keeper.ts';
+import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 import { until } from '../../support/until.ts';
-import { allocationKey, connection, payloadOf, traffic } from '../domain/tracked.ts';
 
 const NEW = `new lifetime=600${connection()}`;
 const FIRST_MS = 1_700_000_000_000;

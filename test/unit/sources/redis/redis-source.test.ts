@@ -8,11 +8,11 @@ import type { RedisSourceConfig } from '../../../../src/config/redis-url.ts';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
 import { createRedisTelemetry, RedisSource } from '../../../../src/sources/redis/redis-source.ts';
 import { ObservedSink } from '../../../contract/observed-sink.ts';
+import { allocationKey, statusOf } from '../../../support/coturn-message.ts';
 import { prepareRedisServer, startRedisServer } from '../../../support/redis-server.ts';
 import { until } from '../../../support/until.ts';
 
-const NEW =
-  'new lifetime=600, type=UDP, local=127.0.0.1:3478, remote=203.0.113.7:49152, ssl=NONE, cipher=NONE';
+const NEW = statusOf('new', { local: '127.0.0.1:3478' });
 const PASSWORD = 'correct-horse';
 
 interface LogLine {
@@ -70,8 +70,8 @@ async function connect(port: number, options: { db?: number; password?: string }
   return redis;
 }
 
-function keyOf(id: number, realm = 'example.org'): string {
-  return `turn/realm/${realm}/user/alice/allocation/${String(id).padStart(18, '0')}`;
+function keyOf(id: number, realm?: string): string {
+  return allocationKey('alice', id, realm);
 }
 
 function subscribed({ source }: Scene) {
@@ -88,7 +88,7 @@ describe('RedisSource', () => {
     const redis = await connect(port);
     await redis.set(`${keyOf(1)}/status`, NEW);
     await redis.set(`${keyOf(2)}/status`, NEW.replace('new', 'refreshed'));
-    await redis.set('turn/user/bob/allocation/000000000000000003/status', 'new lifetime=600');
+    await redis.set(`${allocationKey('bob', 3, '')}/status`, 'new lifetime=600');
     await redis.set('turn/other', 'x');
     await redis.rpush(`${keyOf(4)}/status`, 'not a string');
     const scene = createScene(port);
