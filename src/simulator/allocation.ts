@@ -1,16 +1,16 @@
 import type { EventKind } from '../coturn/event.ts';
-import {
-  addTraffic,
-  createTraffic,
-  type MutableTraffic,
-  PEER_TOTAL_MODULUS,
-  type Traffic,
-} from '../domain/traffic.ts';
 import type { Call } from './call.ts';
 import { type Delta, type Flow, TrafficMeter } from './media.ts';
 import type { Random } from './random.ts';
 import type { SimulatedServer } from './server.ts';
 import type { Timeline, Timer } from './timeline.ts';
+import {
+  addTraffic,
+  createTraffic,
+  type MutableTraffic,
+  trafficText,
+  wrapPeerTotal,
+} from './traffic.ts';
 import type { Tally } from './truth.ts';
 
 /** How a client reaches its server. */
@@ -197,21 +197,6 @@ export class Allocation {
   }
 }
 
-/** `rcvp=4, rcvb=368, sentp=4, sentb=292` */
-export function trafficText(traffic: Traffic): string {
-  const { receivedPackets, receivedBytes, sentPackets, sentBytes } = traffic;
-  return `rcvp=${receivedPackets}, rcvb=${receivedBytes}, sentp=${sentPackets}, sentb=${sentBytes}`;
-}
-
 function isStream(transport: ClientTransport): boolean {
   return transport === 'TCP' || transport === 'TLS/TCP';
-}
-
-function wrapPeerTotal(traffic: Traffic): Traffic {
-  return {
-    receivedPackets: traffic.receivedPackets % PEER_TOTAL_MODULUS,
-    receivedBytes: traffic.receivedBytes % PEER_TOTAL_MODULUS,
-    sentPackets: traffic.sentPackets % PEER_TOTAL_MODULUS,
-    sentBytes: traffic.sentBytes % PEER_TOTAL_MODULUS,
-  };
 }

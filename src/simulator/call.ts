@@ -1,6 +1,6 @@
-import { addTraffic, createTraffic, type MutableTraffic } from '../domain/traffic.ts';
 import type { Delta } from './media.ts';
 import type { Timeline } from './timeline.ts';
+import { addTraffic, createTraffic, type MutableTraffic } from './traffic.ts';
 import type { SessionTruth } from './truth.ts';
 import type { User } from './users.ts';
 

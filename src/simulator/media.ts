@@ -1,6 +1,6 @@
-import { addTraffic, createTraffic, type MutableTraffic, type Traffic } from '../domain/traffic.ts';
 import type { Flavour } from './flavour.ts';
 import type { Random } from './random.ts';
+import { addTraffic, createTraffic, type MutableTraffic, type Traffic } from './traffic.ts';
 
 /** Media in one direction. */
 export interface Stream {

@@ -1,8 +1,7 @@
-import { addTraffic, NOTHING, type Traffic } from '../domain/traffic.ts';
-import { trafficText } from './allocation.ts';
 import type { Random } from './random.ts';
 import type { SimulatedServer } from './server.ts';
 import type { Timeline } from './timeline.ts';
+import { addTraffic, NOTHING, type Traffic, trafficText } from './traffic.ts';
 
 /** Where and when a client shows up that never gets an allocation. */
 export interface NoiseContext {
@@ -29,7 +28,7 @@ const INVENTED_NAMES = [
 /**
  * Lets a client without an allocation come by: a STUN binding or health check (empty username), or
  * logins that fail, under whatever name was claimed. coturn publishes `traffic` for both, and
- * nothing else (coturn-events.md, section 5).
+ * nothing else.
  */
 export function makeNoise(context: NoiseContext): void {
   if (context.random.chance(FAILED_LOGIN_SHARE)) failLogins(context);

@@ -1,11 +1,5 @@
 import { EVENT_KINDS, type EventKind } from '../coturn/event.ts';
-import {
-  addTraffic,
-  createTraffic,
-  isZero,
-  type MutableTraffic,
-  type Traffic,
-} from '../domain/traffic.ts';
+import { addTraffic, createTraffic, isZero, type MutableTraffic, type Traffic } from './traffic.ts';
 
 /** What happened for one realm, one server, or one realm on one server. */
 export interface Tally {

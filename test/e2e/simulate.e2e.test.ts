@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Traffic } from '../../src/domain/traffic.ts';
 import { startFleet, TARGET, type Target } from '../../src/simulator/start-fleet.ts';
+import type { Traffic } from '../../src/simulator/traffic.ts';
 import type { SessionTruth, Tally, Truth } from '../../src/simulator/truth.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';

@@ -1,5 +1,5 @@
-import { addTraffic, createTraffic, type MutableTraffic } from '../../src/domain/traffic.ts';
 import type { RunningFleet } from '../../src/simulator/start-fleet.ts';
+import { addTraffic, createTraffic, type MutableTraffic } from '../../src/simulator/traffic.ts';
 import type { SessionTruth } from '../../src/simulator/truth.ts';
 
 /** All that a simulated user did, over all calls. */
