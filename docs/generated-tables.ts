@@ -54,13 +54,33 @@ function renderMetricTable(): string {
   );
 }
 
-/** Names of all metrics of our own: `process_*` and `nodejs_*` are prom-client's. */
-export function metricNames(): string[] {
-  const own = registeredMetrics().map(({ name }) => name);
-  return [...own, ...USER_FAMILIES.map(({ name }) => name)];
+/** A metric as the code registers it. */
+export interface MetricFamily {
+  readonly name: string;
+  readonly type: string;
+  readonly labels: readonly string[];
+}
+
+/** Every metric that a scrape can show, `process_*` and `nodejs_*` of prom-client among them. */
+export function metricFamilies(): MetricFamily[] {
+  const registered = allRegisteredMetrics().map(({ name, type, labelNames }) => ({
+    name,
+    type: type ?? 'histogram',
+    labels: (labelNames ?? []).filter((label) => label !== EXEMPLAR_LABEL),
+  }));
+  const users = USER_FAMILIES.map(({ name }) => ({
+    name,
+    type: 'gauge',
+    labels: ['realm', 'user'],
+  }));
+  return [...registered, ...users];
 }
 
 function registeredMetrics(): RegisteredMetric[] {
+  return allRegisteredMetrics().filter(({ name }) => name.startsWith('coturn_'));
+}
+
+function allRegisteredMetrics(): RegisteredMetric[] {
   const registry = createRegistry();
   const tracker = new Tracker({
     groupBy: 'user',
@@ -81,12 +101,14 @@ function registeredMetrics(): RegisteredMetric[] {
   });
   // The typings leave out the names of labels.
   const metrics: unknown = registry.getMetricsAsArray();
-  return (metrics as RegisteredMetric[]).filter(({ name }) => name.startsWith('coturn_'));
+  return metrics as RegisteredMetric[];
 }
 
-/** Histograms take `session_id` for their exemplars only. */
+/** Histograms take it for their exemplars only. */
+const EXEMPLAR_LABEL = 'session_id';
+
 function shownLabels(names: readonly string[]): string {
-  return names.filter((name) => name !== 'session_id').join(', ');
+  return names.filter((name) => name !== EXEMPLAR_LABEL).join(', ');
 }
 
 /** The meaning of each field of a record; the type makes sure that none is left out. */

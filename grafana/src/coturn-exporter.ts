@@ -1,7 +1,9 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
 import { createDashboard } from './dashboard.ts';
-import { eventsRow, recordsRow } from './exporter/events.ts';
+import { eventsRow } from './exporter/events.ts';
 import { healthRow, processRow } from './exporter/health.ts';
+import { keepingRow } from './exporter/keeping.ts';
+import { sourcesRow } from './exporter/sources.ts';
 import { EXPORTER_UID } from './links.ts';
 import { exporterVariables, prometheusVariable, sourceVariable } from './variables.ts';
 
@@ -14,6 +16,6 @@ export function coturnExporter(): Dashboard {
       'Whether the exporter receives, reads and writes all it should, and what it costs.',
     last: '3h',
     variables: [prometheusVariable(), ...exporterVariables(), sourceVariable()],
-    rows: [healthRow(), eventsRow(), recordsRow(), processRow()],
+    rows: [healthRow(), eventsRow(), sourcesRow(), keepingRow(), processRow()],
   });
 }

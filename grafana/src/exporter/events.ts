@@ -1,18 +1,10 @@
 import type { Row } from '../dashboard.ts';
 import { SESSION_INTERVAL, stacked, timeSeries } from '../panels.ts';
-import { EXPORTER, promRange, SOURCE } from '../queries.ts';
+import { promRange, SOURCE } from '../queries.ts';
 
 /** What arrives, and what of it is wrong. */
 export function eventsRow(): Row {
   return { title: 'Events', panels: [events(), rejected(), age(), missed()] };
-}
-
-/** Where it looks again, and what it writes. */
-export function recordsRow(): Row {
-  return {
-    title: 'Sources, records and users',
-    panels: [disconnects(), resyncs(), records(), users()],
-  };
 }
 
 function events() {
@@ -69,47 +61,4 @@ function missed() {
       ),
     ],
   }).overrideByRegexp('/ collisions per second$/', [{ id: 'unit', value: 'cps' }]);
-}
-
-function disconnects() {
-  const rate = `rate(coturn_exporter_source_disconnects_total{${SOURCE}}[$__rate_interval])`;
-  return timeSeries({
-    title: 'Disconnects per minute',
-    description: 'Connections to a source that broke. Each is a gap in which messages were lost.',
-    unit: 'cpm',
-    targets: [promRange(`sum by (instance, source) (${rate}) * 60`, '{{instance}} {{source}}')],
-  });
-}
-
-function resyncs() {
-  const rate = `rate(coturn_exporter_resyncs_total{${SOURCE}}[$__rate_interval])`;
-  return timeSeries({
-    title: 'Resyncs per minute',
-    description: 'Readings of the status keys: at start, after each reconnect, at an interval.',
-    unit: 'cpm',
-    targets: [promRange(`sum by (instance, source) (${rate}) * 60`, '{{instance}} {{source}}')],
-  });
-}
-
-function records() {
-  const rate = `rate(coturn_exporter_records_total{${EXPORTER}}[$__rate_interval])`;
-  return timeSeries({
-    title: 'Session records per minute',
-    description: 'Records by the result of writing them. Failed ones are tried again.',
-    unit: 'cpm',
-    interval: SESSION_INTERVAL,
-    targets: [promRange(`sum by (instance, result) (${rate}) * 60`, '{{instance}} {{result}}')],
-  });
-}
-
-function users() {
-  return timeSeries({
-    title: 'Live users and the cap on their series',
-    description: 'The true number of live users; it may be above the cap (--user.max-series).',
-    unit: 'short',
-    targets: [
-      promRange(`coturn_exporter_users{${EXPORTER}}`, '{{instance}} users'),
-      promRange(`coturn_exporter_user_series_limit{${EXPORTER}}`, '{{instance}} cap'),
-    ],
-  });
 }

@@ -5,7 +5,10 @@ import { EXPORTER, promRange, promTable, SOURCE } from '../queries.ts';
 
 /** Is the exporter itself well. */
 export function healthRow(): Row {
-  return { title: 'Health', panels: [up(), sourcesDown(), eventAge(), users(), failed(), build()] };
+  return {
+    title: 'Health',
+    panels: [up(), sourcesDown(), eventAge(), users(), recordsAtRisk(), build()],
+  };
 }
 
 /** What it costs to run. */
@@ -67,17 +70,19 @@ function users() {
   });
 }
 
-function failed() {
+function recordsAtRisk() {
+  const increase = (metric: string, labels: string) =>
+    `sum(increase(${metric}{${EXPORTER}${labels}}[$__range]))`;
   return stat({
-    title: 'Record writes failed',
+    title: 'Record writes failed or spilled',
     description:
-      'Failed writes of session records in the range. They are retried while memory allows.',
+      'In the range: writes of session records that failed (they are tried again while memory allows), and records that went to standard error instead.',
     unit: 'short',
     span: 4,
     alarm: 1,
     targets: [
       promTable(
-        `sum(increase(coturn_exporter_records_total{${EXPORTER},result="failed"}[$__range]))`,
+        `${increase('coturn_exporter_records_total', ',result="failed"')} + ${increase('coturn_exporter_records_spilled_total', '')}`,
         'A',
       ),
     ],
