@@ -1,5 +1,4 @@
 import { performance } from 'node:perf_hooks';
-import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { BuildInfo } from './build-info.ts';
@@ -7,15 +6,15 @@ import type { Config } from './config/config.ts';
 import { formatHostPort, type HostPort } from './config/values.ts';
 import { Tracker } from './domain/tracker.ts';
 import { createUserName } from './domain/user.ts';
+import type { PublishTarget } from './http/landing/setup.ts';
 import { createServer } from './http/server.ts';
 import { errorCode } from './log.ts';
 import { createRegistry, registerMetrics } from './metrics/registry.ts';
 import { recentRecordIds } from './records/recent-records.ts';
-import { createRecordFile, createStdout, type RecordFile } from './records/record-file.ts';
+import { createRecordFile, createStdout } from './records/record-file.ts';
 import { createRecordTelemetry, RecordQueue, RecordStats } from './records/record-queue.ts';
 import { createRecordLog, SessionFinisher } from './records/session-writer.ts';
 import { createSources, type Sources } from './sources/create-sources.ts';
-import type { Source } from './sources/source.ts';
 import { createStateTelemetry, StateKeeper, StateStats } from './state/state-keeper.ts';
 
 /** A coturn-exporter in this process. */
@@ -46,83 +45,6 @@ export class StartError extends Error {}
 /** How long the destination of records may take to get the last of them, in ms. */
 const LAST_RECORDS_MS = 8_000;
 
-/** An exporter of this configuration; nothing runs before `start`. */
-export async function createExporter(config: Config, context: ExporterContext): Promise<Exporter> {
-  const { clock, tracker, sources, records, keeper, finisher, server } = await createParts(
-    config,
-    context,
-  );
-  let isStarted = false;
-  let stopped: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
-    await Promise.all(sources.all.map((source) => source.stop()));
-    finisher.stop();
-    if (keeper === undefined) tracker.shutdown(clock.nowMs());
-    else tracker.suspend();
-    finisher.drain();
-    await records.queue.close(LAST_RECORDS_MS);
-    // A state file that could not be read, or was not needed yet, stays as it is.
-    if (isStarted) await keeper?.stop();
-    await server.close();
-  };
-  return {
-    async start() {
-      await openRecordFile(records.file);
-      restoreState(keeper);
-      const web = await listen(server, config.web.listen);
-      isStarted = true;
-      finisher.start();
-      keeper?.start();
-      for (const source of sources.all) await startSource(source);
-      return { web, statsdb: sources.statsdb.flatMap(({ address }) => address ?? []) };
-    },
-    stop: () => {
-      stopped ??= stop();
-      return stopped;
-    },
-    reopenRecords: () => records.queue.reopen(),
-  };
-}
-
-function restoreState(keeper: StateKeeper | undefined): void {
-  try {
-    keeper?.restore();
-  } catch (cause) {
-    throw new StartError(cause instanceof Error ? cause.message : String(cause), { cause });
-  }
-}
-
-async function openRecordFile(file: RecordFile): Promise<void> {
-  try {
-    await file.openNow();
-  } catch (cause) {
-    const expected = `expected a file that can be written (${errorCode(cause) ?? String(cause)})`;
-    throw new StartError(`Cannot open --records.file "${file.name}": ${expected}`, { cause });
-  }
-}
-
-async function listen(server: FastifyInstance, address: HostPort): Promise<string> {
-  try {
-    return await server.listen({ host: address.host, port: address.port });
-  } catch (cause) {
-    const expected = `expected an address and a port that are free (${errorCode(cause) ?? String(cause)})`;
-    throw new StartError(
-      `Cannot listen on --web.listen-address "${formatHostPort(address)}": ${expected}`,
-      { cause },
-    );
-  }
-}
-
-async function startSource(source: Source): Promise<void> {
-  try {
-    await source.start();
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    // Only listening can fail for good; a Redis that is away is waited for.
-    throw new StartError(`Cannot use --statsdb.listen-address: ${why}`, { cause });
-  }
-}
-
 /** What an exporter needs besides its configuration. */
 export interface ExporterContext {
   readonly log: Logger;
@@ -131,46 +53,99 @@ export interface ExporterContext {
   readonly spill: (line: Buffer) => void;
 }
 
-/** Every part of an exporter, wired together; nothing runs yet. */
-export interface ExporterParts {
-  readonly clock: Clock;
-  readonly tracker: Tracker;
-  readonly sources: Sources;
-  readonly records: RecordParts;
-  /** Absent without `--state.file`. */
-  readonly keeper: StateKeeper | undefined;
-  readonly finisher: SessionFinisher;
-  readonly server: FastifyInstance;
+/** An exporter of this configuration; nothing runs before `start`. */
+export async function createExporter(config: Config, context: ExporterContext): Promise<Exporter> {
+  const { clock, tracker, sources, records, keeper, finisher, server } = await wire(
+    config,
+    context,
+  );
+  const { file, queue } = records;
+  let isStarted = false;
+  let stopped: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    await Promise.all(sources.all.map((source) => source.stop()));
+    finisher.stop();
+    if (keeper === undefined) tracker.shutdown(clock.nowMs());
+    else tracker.suspend();
+    finisher.drain();
+    await queue.close(LAST_RECORDS_MS);
+    // A state file that could not be read, or was not needed yet, stays as it is.
+    if (isStarted) await keeper?.stop();
+    await server.close();
+  };
+  return {
+    async start() {
+      await attempt(() => file.openNow(), cannotOpen(file.name));
+      await attempt(() => keeper?.restore(), messageOf);
+      const web = await attempt(() => server.listen(config.web.listen), cannotListen(config));
+      isStarted = true;
+      finisher.start();
+      keeper?.start();
+      // Only listening can fail for good; a Redis that is away is waited for.
+      for (const source of sources.all) await attempt(() => source.start(), cannotReceive);
+      return { web, statsdb: sources.statsdb.flatMap(({ address }) => address ?? []) };
+    },
+    stop: () => {
+      stopped ??= stop();
+      return stopped;
+    },
+    reopenRecords: () => queue.reopen(),
+  };
 }
 
-interface RecordParts {
-  readonly file: RecordFile;
-  readonly stats: RecordStats;
-  readonly queue: RecordQueue;
+/** Does a step of the start; one that fails stops it, with words for a person. */
+async function attempt<T>(
+  step: () => T | Promise<T>,
+  describe: (cause: unknown) => string,
+): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    throw new StartError(describe(cause), { cause });
+  }
 }
 
-/** Makes every part from the configuration. */
-export async function createParts(
-  config: Config,
-  context: ExporterContext,
-): Promise<ExporterParts> {
+function cannotOpen(path: string): (cause: unknown) => string {
+  return (cause) =>
+    `Cannot open --records.file "${path}": expected a file that can be written (${reasonOf(cause)})`;
+}
+
+function cannotListen({ web }: Config): (cause: unknown) => string {
+  return (cause) =>
+    `Cannot listen on --web.listen-address "${formatHostPort(web.listen)}": expected an address and a port that are free (${reasonOf(cause)})`;
+}
+
+function cannotReceive(cause: unknown): string {
+  return `Cannot use --statsdb.listen-address: ${messageOf(cause)}`;
+}
+
+function reasonOf(cause: unknown): string {
+  return errorCode(cause) ?? String(cause);
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
+
+/** Every part, made and connected; nothing runs yet. */
+async function wire(config: Config, context: ExporterContext) {
   const { log, build } = context;
   const clock = createClock();
   const { nowMs, wallOffsetMs } = clock;
   const tracker = createTracker(config, clock);
+  const { ledger, users } = tracker;
   const sources = await createSources(config, { sink: tracker, nowMs, log });
   const records = createRecords(config, context);
   const state = new StateStats();
   const keeper = createKeeper(config, { log, clock, tracker, sources, state });
   const registry = createRegistry();
-  const maxUsers = config.users.maxSeries;
   const observer = registerMetrics(registry, {
     tracker,
     sources,
     records: records.stats,
     state,
     build,
-    maxUsers,
+    maxUsers: config.users.maxSeries,
     wallOffsetMs,
   });
   const finisher = new SessionFinisher({
@@ -180,16 +155,30 @@ export async function createParts(
     nowMs,
     onRecorded: (session) => keeper?.noteRecorded(session.id),
   });
-  const { ledger, users } = tracker;
-  const hasUserSeries = config.users.label !== 'none';
   const path = config.web.telemetryPath;
+  const hasUserSeries = config.users.label !== 'none';
+  const targets = (): PublishTarget[] => publishTargets(config, sources);
   const server = await createServer({
     metrics: { path, registry, users, hasUserSeries, wallOffsetMs },
     health: { sources: sources.all, ledger },
-    landingPage: { config, build, sources: sources.all, ledger, nowMs },
+    landingPage: { build, metricsPath: path, targets, sources: sources.all, ledger, nowMs },
     log,
   });
   return { clock, tracker, sources, records, keeper, finisher, server };
+}
+
+/** Where a coturn can publish to, without the passwords. */
+function publishTargets({ redis, statsdb }: Config, sources: Sources): PublishTarget[] {
+  const hasPassword = statsdb.password !== undefined;
+  const direct = sources.statsdb.flatMap(({ address }) =>
+    address === undefined ? [] : { ...address, hasPassword },
+  );
+  const byRedis = redis.sources.map(({ endpoint, db, password }) => ({
+    ...(endpoint.kind === 'server' ? endpoint.address : {}),
+    db,
+    hasPassword: password !== undefined,
+  }));
+  return [...byRedis, ...direct];
 }
 
 function createTracker(config: Config, { wallOffsetMs }: Clock): Tracker {
@@ -204,7 +193,7 @@ function createTracker(config: Config, { wallOffsetMs }: Clock): Tracker {
   });
 }
 
-function createRecords(config: Config, { log, spill }: ExporterContext): RecordParts {
+function createRecords(config: Config, { log, spill }: ExporterContext) {
   const path = config.records.file;
   const file = path === undefined ? createStdout() : createRecordFile(path);
   const stats = new RecordStats();

@@ -64,7 +64,7 @@ export interface CommandHelp {
 export const DEFAULT_STATSDB_ADDRESS: HostPort = { host: '127.0.0.1', port: 6380 };
 
 /** Paths that have their own meaning and so cannot be the telemetry path. */
-const OWN_PATHS = ['/livez', '/readyz', '/healthz', '/drain', '/status.json'];
+const OWN_PATHS = ['/livez', '/readyz', '/healthz', '/drain'];
 
 /** The one definition of every flag, its environment variable, its help and its row in docs/configuration.md. */
 export const OPTIONS: OptionTable<OptionValues> = {

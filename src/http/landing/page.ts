@@ -1,45 +1,41 @@
 import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { BuildInfo } from '../../build-info.ts';
-import type { Config } from '../../config/config.ts';
 import type { Ledger } from '../../domain/ledger.ts';
 import type { Source } from '../../sources/source.ts';
 import { renderDocument } from './document.ts';
+import { SCRIPT } from './refresh.ts';
 import { LandingSampler } from './sampler.ts';
-import { SCRIPT } from './script.ts';
+import type { PublishTarget } from './setup.ts';
 import { STYLE } from './style.ts';
-import { createLandingView, type LandingView } from './view.ts';
+import { createLandingView } from './view.ts';
 
 /** What {@link addLandingPage} shows. */
 export interface LandingPageOptions {
   readonly build: BuildInfo;
-  readonly config: Config;
+  /** From the root. */
+  readonly metricsPath: string;
+  /** Where a coturn can publish to; asked at every view, since a port 0 is known late. */
+  readonly targets: () => readonly PublishTarget[];
   readonly sources: readonly Source[];
   readonly ledger: Ledger;
   readonly nowMs: () => number;
-  /** URL of the exporter's documentation; without one the page has no link to it. */
-  readonly docsUrl?: string;
 }
 
-/** What the script of the page reads; no other route may have this path. */
-export const STATUS_PATH = '/status.json';
-
 /**
- * Serves `/`: what runs, whether it receives, how much lives and is relayed; and
- * {@link STATUS_PATH}, by which the page stays up to date. Neither holds user data. Samples the
- * counters while the server is open.
+ * Serves `/`: what runs, whether it receives, how much lives and is relayed, without user data. Its
+ * script asks for it again to keep it up to date. Samples the counters while the server is open.
  */
 export function addLandingPage(server: FastifyInstance, options: LandingPageOptions): void {
-  const { config, docsUrl, nowMs } = options;
   const sampler = new LandingSampler(options);
-  const startedMs = nowMs();
-  const links = {
-    metrics: config.web.telemetryPath,
-    ...(docsUrl === undefined ? {} : { docs: docsUrl }),
+  const startedMs = options.nowMs();
+  const headers = {
+    'cache-control': 'no-store',
+    'content-security-policy': createPolicy(),
+    'cross-origin-resource-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+    'x-content-type-options': 'nosniff',
   };
-  const pageHeaders = { ...COMMON_HEADERS, 'content-security-policy': createPolicy() };
-  const view = (): LandingView => createLandingView({ ...options, sampler, startedMs });
-
   server.addHook('onReady', (done) => {
     sampler.start();
     done();
@@ -48,18 +44,12 @@ export function addLandingPage(server: FastifyInstance, options: LandingPageOpti
     sampler.stop();
     done();
   });
-  server.get('/', (_request, reply) =>
-    reply.headers(pageHeaders).type('text/html; charset=utf-8').send(renderDocument(view(), links)),
-  );
-  server.get(STATUS_PATH, (_request, reply) => reply.headers(COMMON_HEADERS).send(view()));
+  server.get('/', (_request, reply) => {
+    const view = createLandingView({ ...options, sampler, startedMs });
+    const page = renderDocument(view, options.metricsPath);
+    return reply.headers(headers).type('text/html; charset=utf-8').send(page);
+  });
 }
-
-const COMMON_HEADERS = {
-  'cache-control': 'no-store',
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-} as const;
 
 /** Allows our style and our script, by their hashes, and what that script fetches. */
 function createPolicy(): string {

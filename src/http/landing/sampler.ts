@@ -10,10 +10,9 @@ export interface LandingSamplerOptions {
   readonly nowMs: () => number;
 }
 
-/** Columns of the row of a realm, and of {@link LandingReading.total}: bytes so far. */
+/** Columns of the row of a realm, and of the total: bytes so far, and what lives now. */
 export const CLIENT_COLUMNS: readonly number[] = [0, 1];
 export const PEER_COLUMNS: readonly number[] = [2, 3];
-/** Further columns of the total: what lives. */
 export const SESSIONS_COLUMN = 4;
 export const ALLOCATIONS_COLUMN = 5;
 
@@ -21,7 +20,6 @@ export const ALLOCATIONS_COLUMN = 5;
 export interface LandingReading {
   readonly nowMs: number;
   readonly total: SampledRow;
-  /** Bytes by realm. */
   readonly realms: ReadonlyArray<readonly [key: RealmAccount, values: readonly number[]]>;
   /** Events by source. */
   readonly sources: ReadonlyArray<readonly [key: SourceStats, values: readonly number[]]>;
@@ -62,11 +60,10 @@ export class LandingSampler {
   /** The numbers of this moment. */
   read(): LandingReading {
     const { ledger, sources, nowMs } = this.#options;
-    const realms = [...ledger.realms()].map((realm) => [realm, bytesOf(realm)] as const);
-    const total = [0, 0, 0, 0, 0, ledger.countLive()];
-    for (const [realm, bytes] of realms) {
-      for (const [column, value] of bytes.entries()) total[column] = (total[column] ?? 0) + value;
-      total[SESSIONS_COLUMN] = (total[SESSIONS_COLUMN] ?? 0) + realm.liveSessions;
+    const realms = [...ledger.realms()].map((realm) => [realm, valuesOf(realm)] as const);
+    const total = [0, 0, 0, 0, 0, 0];
+    for (const [, values] of realms) {
+      for (const [column, value] of values.entries()) total[column] = (total[column] ?? 0) + value;
     }
     return {
       nowMs: nowMs(),
@@ -77,16 +74,16 @@ export class LandingSampler {
   }
 }
 
-/** Client side received and sent, peer side received and sent. */
-function bytesOf(realm: RealmAccount): number[] {
-  const bytes: [number, number, number, number] = [0, 0, 0, 0];
-  for (const { client, peer } of realm.servers.values()) {
-    bytes[0] += client.receivedBytes;
-    bytes[1] += client.sentBytes;
-    bytes[2] += peer.receivedBytes;
-    bytes[3] += peer.sentBytes;
+function valuesOf({ servers, liveSessions }: RealmAccount): number[] {
+  let [clientIn, clientOut, peerIn, peerOut, allocations] = [0, 0, 0, 0, 0];
+  for (const { client, peer, live } of servers.values()) {
+    clientIn += client.receivedBytes;
+    clientOut += client.sentBytes;
+    peerIn += peer.receivedBytes;
+    peerOut += peer.sentBytes;
+    for (const count of live.values()) allocations += count;
   }
-  return bytes;
+  return [clientIn, clientOut, peerIn, peerOut, liveSessions, allocations];
 }
 
 function countEvents(stats: SourceStats): number {

@@ -1,7 +1,12 @@
-import type { Config } from '../../config/config.ts';
-import type { HostPort } from '../../config/values.ts';
-import type { Source } from '../../sources/source.ts';
-import type { StatsdbSource } from '../../sources/statsdb/statsdb-source.ts';
+/** Where a coturn can publish to: the exporter itself, or a Redis. What its password is stays out. */
+export interface PublishTarget {
+  /** Absent where nobody can know it: the Redis that a Sentinel names. */
+  readonly host?: string;
+  readonly port?: number;
+  /** Number of the database of a Redis; absent for the embedded statsdb. */
+  readonly db?: number;
+  readonly hasPassword: boolean;
+}
 
 /** Where nobody can guess it: an exporter that listens on all addresses, or the Redis of a Sentinel. */
 export const UNKNOWN_HOST = 'ADDRESS';
@@ -10,34 +15,15 @@ const REDIS_PORT = 6379;
 const ANY_HOST = new Set(['', '0.0.0.0', '::']);
 
 /**
- * The lines of `turnserver.conf` any of which connects a coturn, in the order of the sources.
- * Passwords are not told, only that there is one.
+ * The line of `turnserver.conf` that connects a coturn.
  *
  *     redis-statsdb="ip=127.0.0.1 port=6380"
  */
-export function setupLines(config: Config, sources: readonly Source[]): string[] {
-  const { password } = config.statsdb;
-  const direct = sources
-    .filter(isStatsdb)
-    .flatMap(({ address }) => address ?? [])
-    .map((address) => line([`ip=${hostOf(address)}`, `port=${address.port}`], password));
-  const byRedis = config.redis.sources.map(({ endpoint, db, password: secret }) => {
-    const address = endpoint.kind === 'server' ? endpoint.address : { host: '', port: REDIS_PORT };
-    const parts = [`ip=${hostOf(address)}`, `dbname=${db}`, `port=${address.port}`];
-    return line(parts, secret);
-  });
-  return [...byRedis, ...direct];
-}
-
-function isStatsdb(source: Source): source is StatsdbSource {
-  return source.status().kind === 'statsdb' && 'address' in source;
-}
-
-function hostOf({ host }: HostPort): string {
-  return ANY_HOST.has(host) ? UNKNOWN_HOST : host;
-}
-
-function line(parts: readonly string[], password: string | undefined): string {
-  const words = password === undefined ? parts : [...parts, 'password=…'];
+export function setupLine(target: PublishTarget): string {
+  const { host = '', port = REDIS_PORT, db, hasPassword } = target;
+  const words = [`ip=${ANY_HOST.has(host) ? UNKNOWN_HOST : host}`];
+  if (db !== undefined) words.push(`dbname=${db}`);
+  words.push(`port=${port}`);
+  if (hasPassword) words.push('password=…');
   return `redis-statsdb="${words.join(' ')}"`;
 }

@@ -1,81 +1,78 @@
 import type { BuildInfo } from '../../build-info.ts';
-import type { Config } from '../../config/config.ts';
 import { TRANSPORTS, type Transport } from '../../coturn/event.ts';
+import type { RealmAccount } from '../../domain/ledger.ts';
 import type { Source } from '../../sources/source.ts';
-import { LandingGraphs } from './graphs.ts';
-import { formatAge, formatBits, formatCount, formatRate, formatSince } from './html.ts';
-import { type Fields, type RealmFields, rankRealms } from './realms.ts';
+import { type Figure, LandingGraphs, type SideFigure } from './graphs.ts';
+import { formatAge, formatCount, formatRate, formatSince } from './html.ts';
 import {
   ALLOCATIONS_COLUMN,
   CLIENT_COLUMNS,
   type LandingReading,
   type LandingSampler,
-  PEER_COLUMNS,
   SESSIONS_COLUMN,
 } from './sampler.ts';
-import { setupLines } from './setup.ts';
+import { type PublishTarget, setupLine } from './setup.ts';
 
-export type PageFields = Fields<
-  | 'version'
-  | 'revision'
-  | 'uptime'
-  | 'sessions'
-  | 'sessionsLine'
-  | 'sessionsArea'
-  | 'sessionsLabel'
-  | 'allocations'
-  | 'allocationsLine'
-  | 'allocationsArea'
-  | 'allocationsLabel'
-  | 'clientRate'
-  | 'clientLine'
-  | 'clientArea'
-  | 'clientLabel'
-  | 'peerRate'
-  | 'peerLine'
-  | 'peerArea'
-  | 'peerLabel'
->;
-
-export const SOURCE_FIELDS = [
-  'name',
-  'kind',
-  'state',
-  'stateText',
-  'detail',
-  'rate',
-  'age',
-] as const;
-export type SourceFields = Fields<(typeof SOURCE_FIELDS)[number]>;
-
-/** `share` is of the largest count, in per cent: the length of a bar. */
-export const TRANSPORT_FIELDS = ['transport', 'count', 'share'] as const;
-export type TransportFields = Fields<(typeof TRANSPORT_FIELDS)[number]>;
-
-export const SETUP_FIELDS = ['line'] as const;
-
-/**
- * All that the page shows, as texts; `/status.json` gives it to the script of the page. It changes
- * with the page and is no interface for others: those read the metrics.
- */
+/** All that the page shows, as texts. It holds no username and no address of a client. */
 export interface LandingView {
-  readonly page: PageFields;
-  readonly sources: readonly SourceFields[];
-  readonly transports: readonly TransportFields[];
-  readonly realms: readonly RealmFields[];
+  readonly version: string;
+  readonly revision: string;
+  readonly uptime: string;
+  readonly sessions: Figure;
+  readonly allocations: Figure;
+  readonly client: SideFigure;
+  readonly peer: SideFigure;
+  readonly realms: readonly RealmLine[];
+  readonly sources: readonly SourceLine[];
+  readonly transports: readonly TransportLine[];
   /** Lines for `turnserver.conf`, as long as nothing was ever heard of a coturn. */
-  readonly setup: ReadonlyArray<Fields<(typeof SETUP_FIELDS)[number]>>;
+  readonly setup: readonly string[];
+}
+
+/** One line of the table of realms. */
+export interface RealmLine {
+  readonly realm: string;
+  /** False where `realm` is words of ours. */
+  readonly isName: boolean;
+  readonly sessions: string;
+  readonly allocations: string;
+  readonly client: SideFigure;
+  readonly peer: SideFigure;
+}
+
+/** One line of the table of sources. */
+export interface SourceLine {
+  readonly name: string;
+  readonly kind: string;
+  readonly state: 'up' | 'waiting' | 'down';
+  readonly detail: string;
+  /** Events per second. */
+  readonly rate: string;
+  /** Since the newest event. */
+  readonly age: string;
+}
+
+/** One bar of the live allocations by transport. */
+export interface TransportLine {
+  readonly transport: string;
+  readonly count: string;
+  /** Of the largest count, in per cent: the length of the bar. */
+  readonly share: string;
 }
 
 /** What {@link createLandingView} works with. */
 export interface LandingViewOptions {
   readonly build: BuildInfo;
-  readonly config: Config;
+  /** Where a coturn can publish to; asked at every view, since a port 0 is known late. */
+  readonly targets: () => readonly PublishTarget[];
   readonly sources: readonly Source[];
   readonly sampler: LandingSampler;
   /** When the exporter began, in ms. */
   readonly startedMs: number;
 }
+
+/** Realms with a line of their own; the rest share one. */
+export const MAX_SHOWN_REALMS = 10;
 
 const TRANSPORT_NAMES: Readonly<Record<Transport, string>> = {
   udp: 'UDP',
@@ -87,82 +84,81 @@ const TRANSPORT_NAMES: Readonly<Record<Transport, string>> = {
   unknown: 'not told',
 };
 
-/** The page of this moment. It holds no username and no address of a client. */
+/** The page of this moment. */
 export function createLandingView(options: LandingViewOptions): LandingView {
-  const reading = options.sampler.read();
-  const graphs = new LandingGraphs(options.sampler.history, reading);
-  return {
-    page: pageFields(options, { reading, graphs }),
-    sources: options.sources.map((source, index) => {
-      const [rate = 0] = graphs.rates(reading.sources[index] ?? [source.stats, [0]]);
-      return sourceFields(source, { rate, nowMs: reading.nowMs });
-    }),
-    transports: transportFields(reading),
-    realms: rankRealms(reading, graphs),
-    setup: setupFields(options),
-  };
-}
-
-function pageFields(
-  { build, startedMs }: LandingViewOptions,
-  { reading, graphs }: { readonly reading: LandingReading; readonly graphs: LandingGraphs },
-): PageFields {
-  const { total } = reading;
-  const [, values] = total;
-  const sessions = graphs.ofGauge(total, { column: SESSIONS_COLUMN, what: 'Live sessions' });
-  const allocations = graphs.ofGauge(total, {
-    column: ALLOCATIONS_COLUMN,
-    what: 'Live allocations',
-  });
-  const { client, peer } = graphs.ofSides(total, 'all realms');
-  const rates = graphs.rates(total);
+  const { build, sources, sampler, startedMs, targets } = options;
+  const reading = sampler.read();
+  const { total, nowMs } = reading;
+  const graphs = new LandingGraphs(sampler.history, nowMs);
   return {
     version: build.version,
     revision: build.revision.slice(0, 12),
-    uptime: formatAge(reading.nowMs - startedMs),
-    sessions: formatCount(values[SESSIONS_COLUMN] ?? 0),
-    sessionsLine: sessions.line,
-    sessionsArea: sessions.area,
-    sessionsLabel: sessions.label,
-    allocations: formatCount(values[ALLOCATIONS_COLUMN] ?? 0),
-    allocationsLine: allocations.line,
-    allocationsArea: allocations.area,
-    allocationsLabel: allocations.label,
-    clientRate: formatBits(bitsOf(rates, CLIENT_COLUMNS)),
-    clientLine: client.line,
-    clientArea: client.area,
-    clientLabel: client.label,
-    peerRate: formatBits(bitsOf(rates, PEER_COLUMNS)),
-    peerLine: peer.line,
-    peerArea: peer.area,
-    peerLabel: peer.label,
+    uptime: formatAge(nowMs - startedMs),
+    sessions: graphs.gauge(total, { column: SESSIONS_COLUMN, what: 'Live sessions' }),
+    allocations: graphs.gauge(total, { column: ALLOCATIONS_COLUMN, what: 'Live allocations' }),
+    ...graphs.sides(total, { what: 'all realms' }),
+    realms: realmLines(reading, graphs),
+    sources: sources.map((source, index) => {
+      const rate = graphs.rate(reading.sources[index] ?? [source.stats, [0]], [0]);
+      return sourceLine(source, { rate, nowMs });
+    }),
+    transports: transportLines(reading),
+    setup: sources.some(isHeard) ? [] : targets().map(setupLine),
   };
 }
 
-/** Bits per second of some columns of rates in bytes. */
-export function bitsOf(rates: readonly number[], columns: readonly number[]): number {
-  return columns.reduce((sum, column) => sum + 8 * (rates[column] ?? 0), 0);
+/** The realms that relay most, and one line for all others together. */
+function realmLines({ realms, total }: LandingReading, graphs: LandingGraphs): RealmLine[] {
+  const ranked = realms
+    .map((row) => ({ row, bytes: graphs.rate(row, CLIENT_COLUMNS) }))
+    .sort((left, right) => right.bytes - left.bytes || compareRealms(left.row[0], right.row[0]))
+    .map(({ row }) => row);
+  // One realm more than fits needs no less room when it is called "1 other realm".
+  const limit = ranked.length === MAX_SHOWN_REALMS + 1 ? ranked.length : MAX_SHOWN_REALMS;
+  const shown = ranked.slice(0, limit);
+  const lines = shown.map((row) => {
+    const [{ realm }, values] = row;
+    const what = realm === '' ? 'no realm' : realm;
+    const sides = graphs.sides(row, { what });
+    return { realm: what, isName: realm !== '', ...liveTexts(values), ...sides };
+  });
+  if (ranked.length === shown.length) return lines;
+  const what = `${formatCount(ranked.length - shown.length)} other realms`;
+  const others = total[1].map((sum, column) =>
+    shown.reduce((rest, [, values]) => rest - (values[column] ?? 0), sum),
+  );
+  const sides = graphs.sides(total, { what, without: shown });
+  return [...lines, { realm: what, isName: false, ...liveTexts(others), ...sides }];
 }
 
-function sourceFields(
+function compareRealms(left: RealmAccount, right: RealmAccount): number {
+  return right.liveSessions - left.liveSessions || (left.realm < right.realm ? -1 : 1);
+}
+
+function liveTexts(values: readonly number[]): Pick<RealmLine, 'sessions' | 'allocations'> {
+  return {
+    sessions: formatCount(values[SESSIONS_COLUMN] ?? 0),
+    allocations: formatCount(values[ALLOCATIONS_COLUMN] ?? 0),
+  };
+}
+
+function sourceLine(
   source: Source,
   { rate, nowMs }: { readonly rate: number; readonly nowMs: number },
-): SourceFields {
+): SourceLine {
   const { name, lastEventMs } = source.stats;
   const { kind, up, ready, detail } = source.status();
-  const state = up ? 'up' : ready ? 'waiting' : 'down';
   return {
     name,
     kind: kind === 'redis' ? 'Redis' : 'embedded statsdb',
-    state,
-    stateText: { up: 'up, ready', waiting: 'ready, no coturn', down: 'not ready' }[state],
+    state: up ? 'up' : ready ? 'waiting' : 'down',
     detail,
     rate: formatRate(rate),
     age: lastEventMs === 0 ? 'none yet' : formatSince(nowMs - lastEventMs),
   };
 }
 
-function transportFields({ realms }: LandingReading): TransportFields[] {
+function transportLines({ realms }: LandingReading): TransportLine[] {
   const counts = new Map<Transport, number>();
   for (const [{ servers }] of realms) {
     for (const { live } of servers.values()) {
@@ -182,11 +178,8 @@ function transportFields({ realms }: LandingReading): TransportFields[] {
   });
 }
 
-function setupFields({ config, sources }: LandingViewOptions): LandingView['setup'] {
-  const isHeard = sources.some((source) => {
-    const { kind, up } = source.status();
-    // A Redis can be up while no coturn publishes to it.
-    return source.stats.lastEventMs > 0 || (kind === 'statsdb' && up);
-  });
-  return isHeard ? [] : setupLines(config, sources).map((line) => ({ line }));
+/** Whether anything was ever heard of a coturn. A Redis can be up while none publishes to it. */
+function isHeard(source: Source): boolean {
+  const { kind, up } = source.status();
+  return source.stats.lastEventMs > 0 || (kind === 'statsdb' && up);
 }

@@ -260,12 +260,12 @@ describe('ConfigError', () => {
     ],
     [
       ['--web.telemetry-path=metrics'],
-      'Cannot parse --web.telemetry-path "metrics": expected a path such as /metrics, other than /livez, /readyz, /healthz, /drain, /status.json',
+      'Cannot parse --web.telemetry-path "metrics": expected a path such as /metrics, other than /livez, /readyz, /healthz, /drain',
     ],
     ...['/', '//', '/a/', '/livez', '/:id', '/*', '/a?b', '/a/../b', '/.', '/%2e'].map(
       (path): [string[], string] => [
         [`--web.telemetry-path=${path}`],
-        `Cannot parse --web.telemetry-path "${path}": expected a path such as /metrics, other than /livez, /readyz, /healthz, /drain, /status.json`,
+        `Cannot parse --web.telemetry-path "${path}": expected a path such as /metrics, other than /livez, /readyz, /healthz, /drain`,
       ],
     ),
     ...['', '::', '1', ' ', 'é', '\t'].map((text): [string[], string] => [

@@ -203,7 +203,7 @@ describe('createExporter', () => {
     expect((await get(web, '/metrics')).status).toBe(404);
   });
 
-  it.each(['/livez', '/status.json'])(
+  it.each(['/livez', '/drain'])(
     'does not come to be with the telemetry path %s, which is its own',
     async (path) => {
       await expect(createScene(['--web.telemetry-path', path, ...STATSDB])).rejects.toThrow(
@@ -211,6 +211,28 @@ describe('createExporter', () => {
       );
     },
   );
+});
+
+describe('the landing page of an exporter', () => {
+  it('tells each way to connect a coturn, without passwords', async () => {
+    const port = await freePort();
+    const { exporter } = await createScene([
+      '--redis.url',
+      `redis://:hush@127.0.0.1:${port}/2#main`,
+      ...STATSDB,
+    ]);
+    const { web, statsdb } = await exporter.start();
+    const { text } = await get(web, '/');
+    const lines = Array.from(
+      text.matchAll(/<code>redis-statsdb=&quot;(.*?)&quot;/g),
+      ([, at]) => at,
+    );
+    expect(lines).toEqual([
+      `ip=127.0.0.1 dbname=2 port=${port} password=…`,
+      `ip=127.0.0.1 port=${portOf(statsdb)}`,
+    ]);
+    expect(text).not.toContain('hush');
+  });
 });
 
 describe('Exporter.start', () => {

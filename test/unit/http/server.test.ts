@@ -134,11 +134,12 @@ describe('the landing page of a server', () => {
     expect(body).toContain('&lt;script&gt;alert(');
   });
 
-  it.each(['/', '/status.json'])('has no user data at %s', async (url) => {
+  it('has no user data', async () => {
     const { server, scraped } = await createTestServer();
     const who = { realm: 'example.org', username: 'secret-name', remote: '203.0.113.77:4242' };
     scraped.begin(who).relay(who, { received: 100, sent: 100 });
-    const { body } = await server.inject(url);
+    const { body } = await server.inject('/');
+    expect(body).toContain('example.org');
     expect(body).not.toContain('secret-name');
     expect(body).not.toContain('203.0.113.77');
     expect(body).not.toContain('session-1');

@@ -39,7 +39,14 @@ export async function createTestServer(options: TestServerOptions = {}): Promise
       wallOffsetMs: () => WALL_OFFSET_MS,
     },
     health: { sources, ledger },
-    landingPage: { config, build: BUILD, sources, ledger, nowMs: () => scraped.nowMs },
+    landingPage: {
+      build: BUILD,
+      metricsPath: config.web.telemetryPath,
+      targets: () => [],
+      sources,
+      ledger,
+      nowMs: () => scraped.nowMs,
+    },
     log: pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),
   });
   onTestFinished(() => server.close());

@@ -1,12 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import { drawSparkline } from '../../../../src/http/landing/graphs.ts';
 import {
   formatAge,
   formatBits,
   formatCount,
   formatRate,
   formatSince,
+  html,
 } from '../../../../src/http/landing/html.ts';
-import { drawSparkline } from '../../../../src/http/landing/sparkline.ts';
+
+describe('html', () => {
+  it('escapes text, and leaves alone what is markup', () => {
+    const name = html`<b>${`<i a="1" b='2'>&`}</b>`;
+    expect(name.text).toBe('<b>&lt;i a=&quot;1&quot; b=&#39;2&#39;&gt;&amp;</b>');
+    expect(html`<p>${[name, name]}</p>`.text).toBe(`<p>${name.text}${name.text}</p>`);
+  });
+});
 
 describe('formatBits', () => {
   it.each([
@@ -66,16 +75,16 @@ describe('formatCount', () => {
 
 describe('drawSparkline', () => {
   it('draws from the right edge, zero at the foot and the top at the top', () => {
-    const { line, area } = drawSparkline([0, 5, 10], { length: 5, top: 10 });
-    expect(line).toBe('M50 28L75 15L100 2');
-    expect(area).toBe(`${line}L100 30L50 30Z`);
+    const { line, area } = drawSparkline([0, 5, 10], 10);
+    expect(line).toBe('M93.3 28L96.7 15L100 2');
+    expect(area).toBe(`${line}L100 30L93.3 30Z`);
   });
 
   it('draws a flat line where everything is zero', () => {
-    expect(drawSparkline([0, 0], { length: 2, top: 0 }).line).toBe('M0 28L100 28');
+    expect(drawSparkline([0, 0], 0).line).toBe('M96.7 28L100 28');
   });
 
   it('draws nothing of a single point', () => {
-    expect(drawSparkline([3], { length: 5, top: 3 })).toEqual({ line: '', area: '' });
+    expect(drawSparkline([3], 3)).toEqual({ line: '', area: '' });
   });
 });

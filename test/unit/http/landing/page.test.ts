@@ -2,59 +2,62 @@ import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
 import { type FastifyInstance, fastify } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { createConfig, readOptions } from '../../../../src/config/config.ts';
 import { Ledger } from '../../../../src/domain/ledger.ts';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
 import { addTrafficAt, CLIENT, PEER } from '../../../../src/domain/traffic.ts';
-import { addLandingPage, STATUS_PATH } from '../../../../src/http/landing/page.ts';
-import type { LandingView } from '../../../../src/http/landing/view.ts';
+import { addLandingPage, type LandingPageOptions } from '../../../../src/http/landing/page.ts';
+import { SCRIPT } from '../../../../src/http/landing/refresh.ts';
+import { LandingSampler } from '../../../../src/http/landing/sampler.ts';
+import { type PublishTarget, setupLine } from '../../../../src/http/landing/setup.ts';
+import { createLandingView, type LandingView } from '../../../../src/http/landing/view.ts';
 import type { Source, SourceStatus } from '../../../../src/sources/source.ts';
 
 const STATSDB: SourceStatus = { kind: 'statsdb', up: false, ready: true, detail: '0 connections' };
-const ADDRESS = { host: '127.0.0.1', port: 6380 };
+const TARGET: PublishTarget = { host: '127.0.0.1', port: 6380, hasPassword: false };
 const HOSTILE = `"><script>alert('1')</script>&`;
 
 interface Scene {
   readonly server: FastifyInstance;
   readonly ledger: Ledger;
   readonly stats: SourceStats;
-  view(): Promise<LandingView>;
+  view(): LandingView;
   html(): Promise<string>;
 }
 
 interface SceneOptions {
   readonly status?: Partial<SourceStatus>;
-  readonly address?: { readonly host: string; readonly port: number };
-  readonly args?: readonly string[];
-  readonly password?: string;
-  readonly docsUrl?: string;
+  readonly targets?: readonly PublishTarget[];
+  readonly metricsPath?: string;
 }
 
 function createScene(options: SceneOptions = {}): Scene {
   const ledger = new Ledger(2000);
   const stats = new SourceStats('statsdb', 'connection');
-  const source: Source & { address: typeof ADDRESS } = {
+  const source: Source = {
     stats,
-    address: options.address ?? ADDRESS,
     status: () => ({ ...STATSDB, ...options.status }),
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   };
   const server = fastify();
   onTestFinished(() => server.close());
-  addLandingPage(server, {
+  const shown: LandingPageOptions = {
     build: { version: '1.2.3', revision: '0123456789abcdef', nodeVersion: 'v20' },
-    config: createConfig(readOptions(options.args ?? [], {}), () => options.password ?? ''),
+    metricsPath: options.metricsPath ?? '/metrics',
+    targets: () => options.targets ?? [TARGET],
     sources: [source],
     ledger,
     nowMs: () => Date.now(),
-    ...(options.docsUrl === undefined ? {} : { docsUrl: options.docsUrl }),
-  });
+  };
+  addLandingPage(server, shown);
+  const sampler = new LandingSampler(shown);
+  sampler.start();
+  onTestFinished(() => sampler.stop());
   return {
     server,
     ledger,
     stats,
-    view: async () => (await server.inject(STATUS_PATH)).json<LandingView>(),
+    view: () => createLandingView({ ...shown, sampler, startedMs: 1_000_000 }),
     html: async () => (await server.inject('/')).body,
   };
 }
@@ -93,38 +96,39 @@ describe('addLandingPage', () => {
     expect(body).not.toMatch(/ style="| on[a-z]+="/);
   });
 
-  it.each(['/', STATUS_PATH])(
-    'answers GET and HEAD of %s, not to be kept or sniffed',
-    async (url) => {
-      const { server } = createScene();
-      for (const method of ['GET', 'HEAD'] as const) {
-        const { statusCode, headers } = await server.inject({ url, method });
-        expect(statusCode).toBe(200);
-        expect(headers).toMatchObject({
-          'cache-control': 'no-store',
-          'referrer-policy': 'no-referrer',
-          'x-content-type-options': 'nosniff',
-        });
-      }
-      expect((await server.inject({ url, method: 'POST' })).statusCode).toBe(404);
-    },
-  );
+  it('answers GET and HEAD, not to be kept or sniffed', async () => {
+    const { server } = createScene();
+    for (const method of ['GET', 'HEAD'] as const) {
+      const { statusCode, headers } = await server.inject({ url: '/', method });
+      expect(statusCode).toBe(200);
+      expect(headers).toMatchObject({
+        'cache-control': 'no-store',
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+      });
+    }
+    expect((await server.inject({ url: '/', method: 'POST' })).statusCode).toBe(404);
+  });
+
+  it('loads itself anew where there is no JavaScript', async () => {
+    expect(await createScene().html()).toContain(
+      '<noscript><meta http-equiv="refresh" content="10"></noscript>',
+    );
+  });
 
   it('has a script that parses, and neither script nor style ends its element early', async () => {
     const body = await createScene().html();
-    const script = body.split('<script>')[1]?.split('</script>')[0] ?? '';
-    expect(() => new Script(script)).not.toThrow();
+    expect(body.split('<script>')[1]?.split('</script>')[0]).toBe(SCRIPT);
+    expect(() => new Script(SCRIPT)).not.toThrow();
     expect(body.match(/<\/(script|style)>/g)).toEqual(['</style>', '</script>']);
   });
 
   it('shows version, revision and links', async () => {
-    const docsUrl = 'https://docs.example.org/?a=1&b=2';
-    const body = await createScene({ args: ['--web.telemetry-path', '/m'], docsUrl }).html();
+    const body = await createScene({ metricsPath: '/m' }).html();
     expect(body).toContain('1.2.3');
     expect(body).toContain('0123456789ab');
     expect(body).toContain('href="./m"');
     expect(body).toContain('href="./readyz"');
-    expect(body).toContain('href="https://docs.example.org/?a=1&amp;b=2"');
   });
 
   it('makes hostile names harmless', async () => {
@@ -134,37 +138,44 @@ describe('addLandingPage', () => {
     expect(await html()).toContain(
       '&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;',
     );
-    expect((await view()).realms[0]?.realm).toBe(HOSTILE);
+    expect(view().realms[0]?.realm).toBe(HOSTILE);
   });
 
   it('shows realms by bandwidth, both sides apart, averaged over a minute', async () => {
     const { ledger, view } = createScene();
-    await view();
     relay(ledger, '', 750);
     relay(ledger, 'big.example', 7_500_000);
     vi.advanceTimersByTime(60_000);
-    const { page, realms } = await view();
+    const { client, realms } = view();
     expect(realms).toMatchObject([
-      { realm: 'big.example', isName: 'true', clientRate: '2.00 Mbit/s', peerRate: '2.00 Mbit/s' },
-      { realm: 'no realm', isName: 'false', clientRate: '200 bit/s', sessions: '0' },
+      {
+        realm: 'big.example',
+        isName: true,
+        client: { text: '2.00 Mbit/s', detail: 'in 1.00 Mbit/s, out 1.00 Mbit/s' },
+        peer: { text: '2.00 Mbit/s' },
+      },
+      { realm: 'no realm', isName: false, client: { text: '200 bit/s' }, sessions: '0' },
     ]);
-    expect(realms[0]?.clientDetail).toBe('in 1.00 Mbit/s, out 1.00 Mbit/s');
-    expect(page.clientRate).toBe('2.00 Mbit/s');
+    expect(client.text).toBe('2.00 Mbit/s');
   });
 
   it('sums the realms beyond the tenth in one line', async () => {
     const { ledger, view } = createScene();
-    await view();
     for (let index = 1; index <= 11; index += 1) relay(ledger, `realm${index}`, index * 75_000);
-    expect((await view()).realms).toHaveLength(11);
+    expect(view().realms).toHaveLength(11);
     for (let index = 12; index <= 40; index += 1) relay(ledger, `realm${index}`, index * 75_000);
     vi.advanceTimersByTime(60_000);
-    const { realms } = await view();
+    const { realms } = view();
     expect(realms).toHaveLength(11);
-    expect(realms[0]).toMatchObject({ realm: 'realm40', clientRate: '800 kbit/s' });
+    expect(realms[0]).toMatchObject({ realm: 'realm40', client: { text: '800 kbit/s' } });
     // 20 kbit/s × (1 + … + 30)
-    expect(realms[10]).toMatchObject({ realm: '30 other realms', clientRate: '9.30 Mbit/s' });
-    expect(realms[10]?.clientLabel).toMatch(/^Client side of 30 other realms, .* now 9.30 Mbit/);
+    expect(realms[10]).toMatchObject({
+      realm: '30 other realms',
+      isName: false,
+      client: { text: '9.30 Mbit/s', detail: 'in 4.65 Mbit/s, out 4.65 Mbit/s' },
+    });
+    const { label } = realms[10]?.client.graph ?? {};
+    expect(label).toMatch(/^Client side of 30 other realms, .* now 9.30 Mbit/);
   });
 
   it('shows live allocations by transport, and none of a transport never seen', async () => {
@@ -172,26 +183,24 @@ describe('addLandingPage', () => {
     const account = ledger.server(ledger.realm('a'), 's');
     for (let count = 0; count < 4; count += 1) account.changeLive('udp', 1);
     account.changeLive('tls', 1);
-    const { transports, page } = await view();
+    const { transports, allocations } = view();
     expect(transports).toEqual([
       { transport: 'UDP', count: '4', share: '100%' },
       { transport: 'TLS', count: '1', share: '25%' },
     ]);
-    expect(page.allocations).toBe('5');
+    expect(allocations.text).toBe('5');
   });
 
   it('shows what a source does', async () => {
     const { stats, view } = createScene({ status: { up: true, detail: '3 connections' } });
-    await view();
     stats.events.new += 600;
     stats.lastEventMs = Date.now() + 55_000;
     vi.advanceTimersByTime(60_000);
-    expect((await view()).sources).toEqual([
+    expect(view().sources).toEqual([
       {
         name: 'statsdb',
         kind: 'embedded statsdb',
         state: 'up',
-        stateText: 'up, ready',
         detail: '3 connections',
         rate: '10.0',
         age: '5 s ago',
@@ -203,59 +212,57 @@ describe('addLandingPage', () => {
     [{ up: false, ready: true }, 'waiting'],
     [{ up: false, ready: false }, 'down'],
   ] as const)('says that a source with %j is %s', async (status, state) => {
-    expect((await createScene({ status }).view()).sources[0]?.state).toBe(state);
+    expect(createScene({ status }).view().sources[0]?.state).toBe(state);
   });
 
-  it.each<[string, SceneOptions, string[]]>([
-    ['its own address', {}, ['redis-statsdb="ip=127.0.0.1 port=6380"']],
+  it.each<[string, PublishTarget, string]>([
+    ['its own address', TARGET, 'redis-statsdb="ip=127.0.0.1 port=6380"'],
     [
       'ADDRESS where it listens on all',
-      { address: { host: '::', port: 7 } },
-      ['redis-statsdb="ip=ADDRESS port=7"'],
+      { host: '::', port: 7, hasPassword: false },
+      'redis-statsdb="ip=ADDRESS port=7"',
     ],
     [
-      'that there is a password, not which',
-      { args: ['--statsdb.password-file', 'f'], password: 'hush' },
-      ['redis-statsdb="ip=127.0.0.1 port=6380 password=…"'],
+      'that there is a password',
+      { ...TARGET, hasPassword: true },
+      'redis-statsdb="ip=127.0.0.1 port=6380 password=…"',
     ],
     [
-      'Redis too',
-      { args: ['--redis.url', 'redis://:hush@10.0.0.9/2'] },
-      [
-        'redis-statsdb="ip=10.0.0.9 dbname=2 port=6379 password=…"',
-        'redis-statsdb="ip=127.0.0.1 port=6380"',
-      ],
+      'a Redis',
+      { host: '10.0.0.9', port: 6379, db: 2, hasPassword: false },
+      'redis-statsdb="ip=10.0.0.9 dbname=2 port=6379"',
     ],
     [
       'a Sentinel, whose Redis it cannot know',
-      { args: ['--redis.url', 'redis+sentinel://10.0.0.9:26379/main/1'] },
-      ['redis-statsdb="ip=ADDRESS dbname=1 port=6379"', 'redis-statsdb="ip=127.0.0.1 port=6380"'],
+      { db: 1, hasPassword: false },
+      'redis-statsdb="ip=ADDRESS dbname=1 port=6379"',
     ],
-  ])('tells how to connect a coturn: %s', async (_name, options, lines) => {
-    const { html, view } = createScene(options);
-    expect((await view()).setup.map(({ line }) => line)).toEqual(lines);
-    expect(await html()).not.toContain('hush');
-    expect(await html()).toContain('<section class="setup" data-with="setup">');
+  ])('tells how to connect a coturn: %s', async (_name, target, line) => {
+    const { html } = createScene({ targets: [target] });
+    expect(setupLine(target)).toBe(line);
+    expect(await html()).toContain(`<code>${line.replaceAll('"', '&quot;')}</code>`);
   });
 
   it('does not tell how to connect once a coturn was heard', async () => {
     const { stats, html, view } = createScene();
     stats.lastEventMs = 1;
-    expect((await view()).setup).toEqual([]);
-    expect(await html()).toContain('<section class="setup" data-with="setup" hidden>');
-    expect((await createScene({ status: { up: true } }).view()).setup).toEqual([]);
+    expect(view().setup).toEqual([]);
+    expect(await html()).not.toContain('<section class="setup">');
+    expect(createScene({ status: { up: true } }).view().setup).toEqual([]);
   });
 
   it('samples while the server is open, and not afterwards', async () => {
-    const { server, ledger, view } = createScene();
-    await view();
-    expect(vi.getTimerCount()).toBe(1);
+    const { server, ledger, html } = createScene();
+    const before = vi.getTimerCount();
+    await html();
+    expect(vi.getTimerCount()).toBe(before + 1);
     ledger.realm('a').liveSessions = 3;
     vi.advanceTimersByTime(30_000);
-    const { page } = await view();
-    expect(page.sessionsLabel).toBe('Live sessions, last 5 minutes: 0 to 3, now 3');
-    expect(page.sessionsLine.split('L')).toHaveLength(5);
+    const [graph = ''] = /<svg[^>]*>.*?<\/svg>/.exec(await html()) ?? [];
+    expect(graph).toContain('aria-label="Live sessions, last 5 minutes: 0 to 3, now 3"');
+    // Four samples and the present.
+    expect(/class="line" d="([^"]*)"/.exec(graph)?.[1]?.split('L')).toHaveLength(5);
     await server.close();
-    expect(vi.getTimerCount()).toBe(0);
+    expect(vi.getTimerCount()).toBe(before);
   });
 });
