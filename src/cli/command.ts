@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { BuildInfo } from '../build-info.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
-import type { Environment } from '../config/environment.ts';
+import type { Environment } from '../config/option-parser.ts';
 
 /** What a command gets from the process it runs in. */
 export interface CommandContext {

@@ -1,14 +1,13 @@
 import { createServer } from 'node:net';
 import { parseCommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
-import { type Environment, variableOf } from '../config/environment.ts';
-import { renderOptions } from '../config/option-parser.ts';
+import { type Environment, renderOptions, variableOf } from '../config/option-parser.ts';
 import { OPTIONS } from '../config/options.ts';
 import { formatHostPort, type HostPort } from '../config/values.ts';
 import { createExporter, type Exporter } from '../exporter.ts';
 import { createLog } from '../log.ts';
 import { DEMO_FLEET } from '../simulator/fleet-options.ts';
-import { type RunningFleet, startFleet } from '../simulator/start-fleet.ts';
+import { type RunningFleet, startFleet } from '../simulator/run-simulation.ts';
 import { type CommandContext, obey, untilAborted } from './command.ts';
 
 interface Demo {

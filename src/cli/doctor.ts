@@ -1,8 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { type Config, createConfig, listSecrets, type ReadFile } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
-import { type Environment, rejectUnknownVariables } from '../config/environment.ts';
-import { type OptionTable, parseOptions, renderOptions } from '../config/option-parser.ts';
+import {
+  type Environment,
+  type OptionTable,
+  parseOptions,
+  rejectUnknownVariables,
+  renderOptions,
+} from '../config/option-parser.ts';
 import { OPTIONS, type OptionValues } from '../config/options.ts';
 import { duration } from '../config/values.ts';
 import { diagnose } from '../doctor/diagnose.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type Config, createConfig, type ReadFile, readOptions } from './config.ts';
-import type { Environment } from './environment.ts';
+import type { Environment } from './option-parser.ts';
 import { type CommandHelp, renderHelp } from './options.ts';
 
 /** What a command line without a command word asks for. */

@@ -1,7 +1,6 @@
 import { errorCode } from '../log.ts';
 import { ConfigError, quote } from './config-error.ts';
-import { type Environment, rejectUnknownVariables } from './environment.ts';
-import { parseOptions } from './option-parser.ts';
+import { type Environment, parseOptions, rejectUnknownVariables } from './option-parser.ts';
 import {
   DEFAULT_STATSDB_ADDRESS,
   type LogFormat,

@@ -1,5 +1,5 @@
+import { parseArgs } from 'node:util';
 import { ConfigError, nearestName, quote } from './config-error.ts';
-import { type Environment, variableOf } from './environment.ts';
 import { redactUrl } from './redact.ts';
 import type { ValueType } from './values.ts';
 
@@ -111,53 +111,67 @@ function rowsOf<V extends object>(table: OptionTable<V>): Map<string, AnyOption>
   return new Map<string, AnyOption>(Object.entries(table));
 }
 
+/** `node:util` splits the arguments; its own judgement is not asked, for its errors repeat values. */
 function readArguments(
   rows: ReadonlyMap<string, AnyOption>,
   argv: readonly string[],
 ): Map<string, Given> {
+  const types = [...rows].map(
+    ([name, { kind }]) => [name, { type: kind === 'switch' ? 'boolean' : 'string' }] as const,
+  );
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(types),
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
   const found = new Map<string, Given>();
-  for (let index = 0; index < argv.length; index++) {
-    const argument = argv[index] ?? '';
-    const { name, option, attached } = readFlag(rows, argument);
+  for (const token of tokens) {
+    const written = argv[token.index] ?? '';
+    if (token.kind !== 'option') throw unexpectedArgument(written);
+    const { name, rawName } = token;
+    const option = rawName === `--${name}` ? rows.get(name) : undefined;
+    if (option === undefined) throw unknownFlag(rows, written);
     const earlier = found.get(name)?.texts ?? [];
     if (earlier.length > 0 && option.kind !== 'list') {
       throw new ConfigError(`Repeated flag --${name}: expected once`);
     }
-    if (option.kind === 'switch') {
-      if (attached !== undefined) {
-        throw new ConfigError(`Cannot parse --${name} ${quote(attached)}: expected no value`);
-      }
-      found.set(name, { origin: `--${name}`, texts: ['true'] });
-      continue;
-    }
-    const text = attached ?? argv[++index];
-    if (text === undefined || (attached === undefined && text.startsWith('--'))) {
-      throw new ConfigError(`Missing value of --${name}: expected ${option.type.expected}`);
-    }
-    found.set(name, { origin: `--${name}`, texts: [...earlier, text] });
+    found.set(name, { origin: `--${name}`, texts: [...earlier, textOf(option, token)] });
   }
   return found;
 }
 
-/** `--name` or `--name=value`. What follows an unknown name is not shown: it may be a secret. */
-function readFlag(
-  rows: ReadonlyMap<string, AnyOption>,
-  argument: string,
-): { name: string; option: AnyOption; attached: string | undefined } {
-  if (!argument.startsWith('-') || /^-+$/.test(argument)) {
-    const shown = quote(argument.includes('@') ? redactUrl(argument) : argument);
-    throw new ConfigError(`Unexpected argument ${shown}: expected flags, see --help`);
+/** What was given to a flag; `inlineValue` tells `--name=value` from `--name value`. */
+function textOf(
+  option: AnyOption,
+  {
+    name,
+    value,
+    inlineValue,
+  }: { name: string; value?: string | undefined; inlineValue?: boolean | undefined },
+): string {
+  if (option.kind === 'switch') {
+    if (!inlineValue) return 'true';
+    throw new ConfigError(`Cannot parse --${name} ${quote(value ?? '')}: expected no value`);
   }
-  const equals = argument.indexOf('=');
-  const flag = equals < 0 ? argument : argument.slice(0, equals);
-  const name = flag.replace(/^--?/, '');
-  const option = flag.startsWith('--') ? rows.get(name) : undefined;
-  if (option === undefined) {
-    const nearest = nearestName(name, rows.keys());
-    const advice = nearest === undefined ? 'see --help' : `did you mean --${nearest}?`;
-    throw new ConfigError(`Unknown flag ${quote(flag)}: ${advice}`);
+  if (value === undefined || (!inlineValue && value.startsWith('--'))) {
+    throw new ConfigError(`Missing value of --${name}: expected ${option.type.expected}`);
   }
-  return { name, option, attached: equals < 0 ? undefined : argument.slice(equals + 1) };
+  return value;
+}
+
+function unexpectedArgument(text: string): ConfigError {
+  const shown = quote(text.includes('@') ? redactUrl(text) : text);
+  return new ConfigError(`Unexpected argument ${shown}: expected flags, see --help`);
+}
+
+/** What follows an unknown name is not shown: it may be a secret. */
+function unknownFlag(rows: ReadonlyMap<string, AnyOption>, text: string): ConfigError {
+  const flag = text.replace(/=.*$/s, '');
+  const nearest = nearestName(flag.replace(/^--?/, ''), rows.keys());
+  const advice = nearest === undefined ? 'see --help' : `did you mean --${nearest}?`;
+  return new ConfigError(`Unknown flag ${quote(flag)}: ${advice}`);
 }
 
 function readVariable(name: string, option: AnyOption, env: Environment): Given | undefined {
@@ -239,4 +253,51 @@ function wrap(text: string, indent: string): string {
 `,
     )
     .join('');
+}
+
+/** Environment variables by name, as `process.env` has them. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+const PREFIX = 'COTURN_EXPORTER_';
+
+/**
+ * What Kubernetes sets in every pod of a namespace with a Service `coturn-exporter` (or
+ * `coturn-exporter-…`), as in kubernetes.io/docs/concepts/services-networking/service:
+ * `…_SERVICE_HOST`, `…_SERVICE_PORT_HTTP`, `…_PORT_10641_TCP_ADDR`. `…_PORT` is known by its value.
+ */
+const SERVICE_LINK =
+  /_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
+const SERVICE_PORT_VALUE = /^(?:tcp|udp|sctp):\/\//;
+
+/** The environment variable of a flag: `redis.tls-ca-file` → `COTURN_EXPORTER_REDIS_TLS_CA_FILE`. */
+export function variableOf(flag: string): string {
+  return PREFIX + flag.toUpperCase().replaceAll(/[.-]/g, '_');
+}
+
+/**
+ * Refuses every `COTURN_EXPORTER_…` variable that belongs to none of `flags` (names without
+ * dashes), since a mistyped one would silently leave a default in force. Values are not shown.
+ * Kubernetes' service links are let pass.
+ *
+ * @throws {ConfigError} naming the first unknown variable and the one probably meant
+ */
+export function rejectUnknownVariables(env: Environment, flags: Iterable<string>): void {
+  const known = new Set([...flags].map(variableOf));
+  for (const [name, value] of Object.entries(env)) {
+    const isOurs = name.startsWith(PREFIX) && value !== undefined;
+    if (isOurs && !known.has(name) && !isServiceLink(name, value)) {
+      const names = [...known].map((each) => each.slice(PREFIX.length));
+      const nearest = nearestName(name.slice(PREFIX.length).toUpperCase(), names);
+      const advice = nearest === undefined ? 'see --help' : `did you mean ${PREFIX}${nearest}?`;
+      throw new ConfigError(`Unknown environment variable ${printable(name)}: ${advice}`);
+    }
+  }
+}
+
+function isServiceLink(name: string, value: string): boolean {
+  return SERVICE_LINK.test(name) || (name.endsWith('_PORT') && SERVICE_PORT_VALUE.test(value));
+}
+
+function printable(name: string): string {
+  return name.slice(0, 120).replaceAll(/[^\w.-]/g, '?');
 }

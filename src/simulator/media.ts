@@ -1,4 +1,4 @@
-import type { Flavour } from './flavour.ts';
+import type { Flavour } from './fleet-options.ts';
 import type { Random } from './random.ts';
 import { addTraffic, createTraffic, type MutableTraffic, type Traffic } from './traffic.ts';
 

@@ -1,14 +1,32 @@
-import type { ServerOutput } from '../cli/simulate.ts';
 import type { EventKind } from '../coturn/event.ts';
+import { KEEPALIVE_CHANNEL, KEEPALIVE_TEXT } from '../coturn/patterns.ts';
 import type { Allocation } from './allocation.ts';
-import type { Flavour } from './flavour.ts';
+import type { Flavour } from './fleet-options.ts';
 import type { Timeline, Timer } from './timeline.ts';
 import { createTally, type EventCounter, type Tally } from './truth.ts';
 
-const KEEPALIVE_CHANNEL = '__XXX__';
-const KEEPALIVE_TEXT = '__YYY__';
 const THREAD_DIGITS = 3;
 const COUNTER_DIGITS = 15;
+
+/**
+ * Where one simulated server writes: what a coturn process does to its statsdb. All calls return at
+ * once; whoever implements it keeps the order within one thread.
+ *
+ * Threads are numbered from 0; the number after the last relay thread is the listener's, which has
+ * a connection too and sends keepalives only.
+ */
+export interface ServerOutput {
+  /** `set <key> <text>`. */
+  set(thread: number, key: string, text: string): void;
+  /** `del <key> ""`, with coturn's stray empty argument. */
+  delete(thread: number, key: string): void;
+  /** `publish <channel> <text>`. */
+  publish(thread: number, channel: string, text: string): void;
+  /** The process is gone, without a word: its connections break after what was written before. */
+  stopped(): void;
+  /** The process is back: it deletes all status keys of the database, and connects anew. */
+  started(): void;
+}
 
 /** What a {@link SimulatedServer} is made of. */
 export interface ServerSettings {

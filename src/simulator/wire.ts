@@ -1,6 +1,76 @@
 import { Buffer } from 'node:buffer';
-import type { Flavour } from './flavour.ts';
-import type { Target } from './start-fleet.ts';
+import { connect, type Socket } from 'node:net';
+import { platform } from 'node:os';
+import { parseRedisUrl } from '../config/redis-url.ts';
+import { type HostPort, type Parsed, parseHostPort, type ValueType } from '../config/values.ts';
+import { STATUS_KEYS_PATTERN } from '../coturn/patterns.ts';
+import type { Flavour } from './fleet-options.ts';
+
+/** What a simulated fleet connects to: a Redis, or a statsdb that listens as one. */
+export interface Target {
+  /**
+   * A statsdb tells servers apart by their address, so each connects from its own. A Redis does not,
+   * and in protected mode would refuse all but 127.0.0.1.
+   */
+  readonly kind: 'redis' | 'statsdb';
+  readonly address: HostPort;
+  /** Number of the database, 0 for a statsdb. */
+  readonly db: number;
+  /** Sent with the password only. */
+  readonly username?: string;
+  /** Absent: what coturn of the flavour sends when it has none. Secret. */
+  readonly password?: string;
+}
+
+const EXPECTED = 'host:port of a statsdb, or redis://[user[:password]@]host[:port][/db]';
+
+/** `127.0.0.1:6380` or `redis://:secret@127.0.0.1:6379/2` */
+export const TARGET: ValueType<Target> = {
+  placeholder: 'TARGET',
+  expected: EXPECTED,
+  parse: (text) => (text.includes('://') ? parseRedis(text) : parseStatsdb(text)),
+  redact: (text) => text.replace(/\/\/.*@/s, '//***@'),
+};
+
+function parseStatsdb(text: string): Parsed<Target> {
+  const address = parseHostPort(text, { minPort: 1 });
+  return address.ok
+    ? { ok: true, value: { kind: 'statsdb', address: address.value, db: 0 } }
+    : address;
+}
+
+function parseRedis(text: string): Parsed<Target> {
+  const parsed = parseRedisUrl(text);
+  if (!parsed.ok) return parsed;
+  const { endpoint, db, tls, username, password } = parsed.value;
+  if (endpoint.kind !== 'server' || tls) {
+    return { ok: false, expected: `${EXPECTED}, without TLS or Sentinel` };
+  }
+  const credentials = {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  };
+  return { ok: true, value: { kind: 'redis', address: endpoint.address, db, ...credentials } };
+}
+
+/**
+ * A connected socket. To a statsdb on loopback it comes from `localAddress`, so that a listener sees
+ * as many servers as there are (Linux has all of 127.0.0.0/8; elsewhere the system chooses).
+ */
+export function connectTo(target: Target, localAddress: string): Promise<Socket> {
+  const { host, port } = target.address;
+  const isLoopback = host === 'localhost' || host.startsWith('127.');
+  const canChoose = target.kind === 'statsdb' && isLoopback && platform() === 'linux';
+  const from = canChoose ? { localAddress, family: 4 } : {};
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true, ...from });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
+}
 
 /** `*2\r\n$6\r\nSELECT\r\n$1\r\n2\r\n`: a Redis command as hiredis sends it, to be written as UTF-8. */
 export function encodeCommand(parts: readonly string[]): string {
@@ -108,4 +178,86 @@ function lengthOf(line: string): number {
     throw new SyntaxError('Cannot read a reply: expected a length');
   }
   return Number(line);
+}
+
+const ANSWER_TIMEOUT_MS = 10_000;
+
+/**
+ * What coturn does before it serves anybody: on a connection of its own it waits for the answers to
+ * AUTH, SELECT and KEYS, deletes every status key of the database, also those of other servers, and
+ * goes (coturn-events.md, section 8). Here the deletions do not wait for each other.
+ *
+ * @returns how many keys there were
+ * @throws {Error} when nobody answers, or the target refuses the login
+ */
+export async function deleteStatusKeys(
+  target: Target,
+  from: { readonly localAddress: string; readonly flavour: Flavour },
+): Promise<number> {
+  const socket = await connectTo(target, from.localAddress);
+  try {
+    const auth = authCommand(target, from.flavour);
+    if (auth.length > 0) {
+      const [answer] = await ask(socket, [auth]);
+      if (target.password !== undefined || !isAboutPassword(answer)) refuseError(answer);
+    }
+    const [selected] = await ask(socket, [['select', String(target.db)]]);
+    refuseError(selected);
+    const [keys] = await ask(socket, [['keys', STATUS_KEYS_PATTERN]]);
+    if (keys?.kind !== 'array') throw new Error('Cannot list the status keys: expected an array');
+    const deletions = keys.items.map((key) => ['del', key]);
+    if (deletions.length > 0) await ask(socket, deletions, 'latin1');
+    return keys.items.length;
+  } finally {
+    socket.end();
+  }
+}
+
+/** Sends commands and waits for one reply to each. */
+function ask(
+  socket: Socket,
+  commands: readonly (readonly string[])[],
+  encoding: 'utf8' | 'latin1' = 'utf8',
+): Promise<Reply[]> {
+  const reader = new ReplyReader();
+  const replies: Reply[] = [];
+  return new Promise((resolve, reject) => {
+    const settle = (error?: unknown): void => {
+      clearTimeout(timer);
+      socket.off('data', onData).off('error', settle).off('close', onClose);
+      // Whatever happens to it later is nobody's business here.
+      socket.on('error', () => socket.destroy());
+      if (error === undefined) resolve(replies);
+      else reject(error);
+    };
+    const onClose = (): void => settle(new Error('The connection was closed'));
+    const onData = (chunk: Buffer): void => {
+      try {
+        for (const reply of reader.push(chunk)) replies.push(reply);
+      } catch (error) {
+        settle(error);
+        return;
+      }
+      if (replies.length >= commands.length) settle();
+    };
+    const timer = setTimeout(() => settle(new Error('No answer within 10 s')), ANSWER_TIMEOUT_MS);
+    socket.on('data', onData).on('error', settle).on('close', onClose);
+    for (const command of commands) socket.write(encodeText(command, encoding), encoding);
+  });
+}
+
+/** With latin1 each character is one byte, and lengths must be told accordingly. */
+function encodeText(command: readonly string[], encoding: 'utf8' | 'latin1'): string {
+  if (encoding === 'utf8') return encodeCommand(command);
+  const parts = command.map((part) => `$${part.length}\r\n${part}\r\n`);
+  return `*${parts.length}\r\n${parts.join('')}`;
+}
+
+/** The refusal of `AUTH ""`, which coturn ignores; where a password is needed SELECT tells so. */
+function isAboutPassword(reply: Reply | undefined): boolean {
+  return reply?.kind === 'error' && /AUTH|PASS/.test(reply.text);
+}
+
+function refuseError(reply: Reply | undefined): void {
+  if (reply?.kind === 'error') throw new Error(`Refused: ${reply.text}`);
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningFleet, startFleet, TARGET } from '../../src/simulator/start-fleet.ts';
+import { type RunningFleet, startFleet } from '../../src/simulator/run-simulation.ts';
+import { TARGET } from '../../src/simulator/wire.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { startFleet, TARGET, type Target } from '../../src/simulator/start-fleet.ts';
+import { startFleet } from '../../src/simulator/run-simulation.ts';
 import type { Traffic } from '../../src/simulator/traffic.ts';
 import type { SessionTruth, Tally, Truth } from '../../src/simulator/truth.ts';
+import { TARGET, type Target } from '../../src/simulator/wire.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import type { Exposition, Labels } from '../support/exposition.ts';

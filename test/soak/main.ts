@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../src/simulator/random.ts';
-import { startFleet } from '../../src/simulator/start-fleet.ts';
+import { startFleet } from '../../src/simulator/run-simulation.ts';
 import { createCleanup, type Defer } from '../support/cleanup.ts';
 import { startExporter } from '../support/exporter-process.ts';
 import { startRedisServer } from '../support/redis-server.ts';

@@ -1,4 +1,4 @@
-import type { RunningFleet } from '../../src/simulator/start-fleet.ts';
+import type { RunningFleet } from '../../src/simulator/run-simulation.ts';
 import { addTraffic, createTraffic, type MutableTraffic } from '../../src/simulator/traffic.ts';
 import type { SessionTruth } from '../../src/simulator/truth.ts';
 

@@ -1,4 +1,4 @@
-import { SIMULATE_OPTIONS } from '../../../src/cli/simulate-options.ts';
+import { SIMULATE_OPTIONS } from '../../../src/cli/simulate.ts';
 import { readOptions } from '../../../src/config/config.ts';
 import { parseOptions } from '../../../src/config/option-parser.ts';
 import { OPTIONS } from '../../../src/config/options.ts';

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import type { Target } from '../../../src/simulator/start-fleet.ts';
+import type { Target } from '../../../src/simulator/wire.ts';
 
 /** One connection as the fake saw it. */
 export interface SeenConnection {

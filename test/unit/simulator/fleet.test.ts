@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parseStatsKey, type StatsKey } from '../../../src/coturn/key.ts';
 import { parseStatus, readTraffic } from '../../../src/coturn/payload.ts';
-import { FLAVOUR_NAMES } from '../../../src/simulator/flavour.ts';
-import { DEMO_FLEET, type FleetOptions } from '../../../src/simulator/fleet-options.ts';
+import {
+  DEMO_FLEET,
+  FLAVOUR_NAMES,
+  type FleetOptions,
+} from '../../../src/simulator/fleet-options.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/simulator/traffic.ts';
 import { countEvents, sumTallies } from '../../../src/simulator/truth.ts';
 import { type Deed, type Recording, record, recordFleet } from './recorder.ts';

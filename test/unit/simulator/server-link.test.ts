@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { FLAVOURS, type FlavourName } from '../../../src/simulator/flavour.ts';
+import { FLAVOURS, type FlavourName } from '../../../src/simulator/fleet-options.ts';
 import { ServerLink } from '../../../src/simulator/server-link.ts';
-import type { Target } from '../../../src/simulator/start-fleet.ts';
+import type { Target } from '../../../src/simulator/wire.ts';
 import { until } from '../../support/until.ts';
 import { FakeStatsdb } from './fake-statsdb.ts';
 

@@ -1,8 +1,12 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { FLAVOURS } from '../../../src/simulator/flavour.ts';
-import type { Target } from '../../../src/simulator/start-fleet.ts';
-import { authCommand, encodeCommand, encodePair } from '../../../src/simulator/wire.ts';
+import { FLAVOURS } from '../../../src/simulator/fleet-options.ts';
+import {
+  authCommand,
+  encodeCommand,
+  encodePair,
+  type Target,
+} from '../../../src/simulator/wire.ts';
 
 const TARGET: Target = { kind: 'redis', address: { host: '127.0.0.1', port: 6379 }, db: 2 };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { rejectUnknownVariables, variableOf } from '../../../src/config/environment.ts';
+import { rejectUnknownVariables, variableOf } from '../../../src/config/option-parser.ts';
 
 const FLAGS = ['redis.url', 'redis.tls-ca-file', 'log.level'];
 
