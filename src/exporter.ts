@@ -10,12 +10,11 @@ import type { PublishTarget } from './http/landing/setup.ts';
 import { createServer } from './http/server.ts';
 import { errorCode } from './log.ts';
 import { createRegistry, registerMetrics } from './metrics/registry.ts';
-import { recentRecordIds } from './records/recent-records.ts';
-import { createRecordFile, createStdout } from './records/record-file.ts';
-import { createRecordTelemetry, RecordQueue, RecordStats } from './records/record-queue.ts';
+import { createRecordFile, createStdout, recentRecordIds } from './records/record-file.ts';
+import { RecordQueue, RecordStats } from './records/record-queue.ts';
 import { createRecordLog, SessionFinisher } from './records/session-writer.ts';
 import { createSources, type Sources } from './sources/create-sources.ts';
-import { createStateTelemetry, StateKeeper, StateStats } from './state/state-keeper.ts';
+import { StateKeeper, StateStats } from './state/state-keeper.ts';
 
 /** A coturn-exporter in this process. */
 export interface Exporter {
@@ -197,8 +196,7 @@ function createRecords(config: Config, { log, spill }: ExporterContext) {
   const path = config.records.file;
   const file = path === undefined ? createStdout() : createRecordFile(path);
   const stats = new RecordStats();
-  const telemetry = createRecordTelemetry(log, file.name);
-  return { file, stats, queue: new RecordQueue({ file, stats, telemetry, spill }) };
+  return { file, stats, queue: new RecordQueue({ file, stats, log, spill }) };
 }
 
 interface KeeperParts {
@@ -222,7 +220,7 @@ function createKeeper(config: Config, parts: KeeperParts): StateKeeper | undefin
     ...clock,
     stats: state,
     recentRecords: () => (recordFile === undefined ? new Set() : recentRecordIds(recordFile)),
-    telemetry: createStateTelemetry(log, path),
+    log,
   });
 }
 

@@ -1,11 +1,11 @@
-import type { Logger } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
 import { errorCode } from '../log.ts';
 import type { RecordFile } from './record-file.ts';
 
 /** A record that waits, as its line of JSON. */
 interface Waiting {
   readonly line: Buffer;
-  readonly onWritten: () => void;
+  onWritten: () => void;
   /** Its write has failed before, and that was counted. */
   failed: boolean;
 }
@@ -14,8 +14,7 @@ interface Waiting {
 export interface RecordQueueOptions {
   readonly file: RecordFile;
   readonly stats: RecordStats;
-  /** Hears of the first failure in a row, and of the first success after. */
-  readonly telemetry: RecordTelemetry;
+  readonly log: Pick<Logger, 'error' | 'info'>;
   /** Takes a line that the destination does not get: the last resort. */
   readonly spill: (line: Buffer) => void;
 }
@@ -34,10 +33,11 @@ const CLOSE_MS = 100;
 const LAST_RETRY_MS = 5_000;
 
 /**
- * Writes records in order, one write at a time. What cannot be written waits and is tried again;
- * nothing is written twice, except that a line cut by a failure is begun anew in a reopened file.
+ * Writes records in order, one write at a time: where pino's lines go. What cannot be written waits
+ * and is tried again; nothing is written twice, except that a line cut by a failure is begun anew in
+ * a reopened file. The log hears of the first failure in a row, and of the first success after.
  */
-export class RecordQueue {
+export class RecordQueue implements DestinationStream {
   readonly #options: RecordQueueOptions;
   readonly #waiting: Waiting[] = [];
   #queuedBytes = 0;
@@ -48,15 +48,17 @@ export class RecordQueue {
   #wake: (() => void) | undefined;
   #stopping = false;
   #reopenWanted = false;
+  #isLastSpilled = false;
 
   constructor(options: RecordQueueOptions) {
     this.#options = options;
   }
 
-  /** Takes a line, which ends in a line feed. `onWritten` hears when it is on the destination. */
-  push(line: string, onWritten: () => void): void {
-    const entry = { line: Buffer.from(line), onWritten, failed: false };
-    if (this.#queuedBytes + entry.line.length > MAX_QUEUED_BYTES) {
+  /** Takes a line, which ends in a line feed. */
+  write(line: string): void {
+    const entry = { line: Buffer.from(line), onWritten: () => undefined, failed: false };
+    this.#isLastSpilled = this.#queuedBytes + entry.line.length > MAX_QUEUED_BYTES;
+    if (this.#isLastSpilled) {
       this.#spill([entry]);
       return;
     }
@@ -64,6 +66,13 @@ export class RecordQueue {
     this.#queuedBytes += entry.line.length;
     this.#options.stats.queued += 1;
     this.#pump ??= this.#run();
+  }
+
+  /** Calls `listener` once the line that was taken last is on its destination. */
+  whenWritten(listener: () => void): void {
+    const last = this.#isLastSpilled ? undefined : this.#waiting.at(-1);
+    if (last === undefined) listener();
+    else last.onWritten = listener;
   }
 
   /** The file was renamed: lines from now on go to a new one of its name. */
@@ -144,8 +153,11 @@ export class RecordQueue {
   }
 
   #fail(error: unknown): void {
-    const { stats, telemetry } = this.#options;
-    if (this.#retryMs === FIRST_RETRY_MS) telemetry.writeFailed(error);
+    const { stats, log, file } = this.#options;
+    if (this.#retryMs === FIRST_RETRY_MS) {
+      const fields = { err: error, destination: file.name };
+      log.error(fields, 'records cannot be written, trying again');
+    }
     // The oldest have failed before.
     for (let index = this.#waiting.length - 1; index >= 0; index -= 1) {
       const entry = this.#waiting[index];
@@ -156,7 +168,10 @@ export class RecordQueue {
   }
 
   #recovered(): void {
-    if (this.#retryMs !== FIRST_RETRY_MS) this.#options.telemetry.writeRecovered();
+    const { log, file } = this.#options;
+    if (this.#retryMs !== FIRST_RETRY_MS) {
+      log.info({ destination: file.name }, 'records are written again');
+    }
     this.#retryMs = FIRST_RETRY_MS;
   }
 
@@ -175,14 +190,15 @@ export class RecordQueue {
 
   #spill(entries: readonly Waiting[]): void {
     if (entries.length === 0) return;
-    const { stats, telemetry, spill } = this.#options;
+    const { stats, log, file, spill } = this.#options;
     for (const entry of entries) {
       if (!entry.failed) stats.failed += 1;
       spill(entry.line);
       entry.onWritten();
     }
     stats.spilled += entries.length;
-    telemetry.spilled(entries.length);
+    const fields = { destination: file.name, count: entries.length };
+    log.error(fields, 'records went to stderr, their destination took none');
   }
 }
 
@@ -209,26 +225,4 @@ export class RecordStats {
   queued = 0;
   /** Records that went to stderr, since the queue was full or the process ended. */
   spilled = 0;
-}
-
-/** What the log says about the writing of session records. */
-export interface RecordTelemetry {
-  writeFailed(error: unknown): void;
-  writeRecovered(): void;
-  spilled(count: number): void;
-}
-
-/** @param destination for people: a path, or `stdout` */
-export function createRecordTelemetry(log: Logger, destination: string): RecordTelemetry {
-  return {
-    writeFailed(error) {
-      log.error({ err: error, destination }, 'records cannot be written, trying again');
-    },
-    writeRecovered() {
-      log.info({ destination }, 'records are written again');
-    },
-    spilled(count) {
-      log.error({ destination, count }, 'records went to stderr, their destination took none');
-    },
-  };
 }

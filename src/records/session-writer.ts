@@ -88,24 +88,18 @@ export interface RecordLog {
  * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
  */
 export function createRecordLog(queue: RecordQueue, wallOffsetMs: () => number): RecordLog {
-  let lastLine = '';
   const log = pino(
     {
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    {
-      // pino calls this before `info` returns, with the line as it is to be written.
-      write(line: string) {
-        lastLine = line;
-      },
-    },
+    queue,
   );
   return {
     write(session, onWritten) {
       log.info(createSessionRecord(session, wallOffsetMs()));
-      queue.push(lastLine, onWritten);
+      queue.whenWritten(onWritten);
     },
   };
 }

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { SourceStats } from '../domain/source-stats.ts';
 import type { Tracker } from '../domain/tracker.ts';
-import { RecordedJournal } from './recorded-journal.ts';
-import { clearFinal, readStateFile, writeStateFile } from './state-file.ts';
+import { RecordJournal } from './journal.ts';
+import { clearFinal, readStateFile, writeStateFile } from './snapshot.ts';
 
 /** What a {@link StateKeeper} works with. */
 export interface StateKeeperOptions {
@@ -16,13 +16,13 @@ export interface StateKeeperOptions {
   readonly stats: StateStats;
   /** Session ids among the newest records of the destination, where it can be read. */
   readonly recentRecords: () => ReadonlySet<string>;
-  readonly telemetry: StateTelemetry;
+  readonly log: Pick<Logger, 'error' | 'info'>;
 }
 
 /** Saves live sessions at an interval and at the stop, and takes them in again at the start. */
 export class StateKeeper {
   readonly #options: StateKeeperOptions;
-  readonly #journal: RecordedJournal;
+  readonly #journal: RecordJournal;
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> | undefined;
   #recorded: string[] = [];
@@ -31,7 +31,7 @@ export class StateKeeper {
 
   constructor(options: StateKeeperOptions) {
     this.#options = options;
-    this.#journal = new RecordedJournal(options.path);
+    this.#journal = new RecordJournal(options.path);
   }
 
   /**
@@ -40,7 +40,7 @@ export class StateKeeper {
    * @throws {Error} that names the file, when it cannot be read; it stays as it is
    */
   restore(): void {
-    const { path, tracker, telemetry, nowMs, wallOffsetMs } = this.#options;
+    const { path, tracker, log, nowMs, wallOffsetMs } = this.#options;
     const state = readStateFile(path);
     if (state === undefined) return;
     const { recorded, wasOpened } = this.#journal.read();
@@ -62,7 +62,8 @@ export class StateKeeper {
       clearFinal(path);
       this.#fail(error);
     }
-    telemetry.restored(sessions.length, state.header.savedAt);
+    const fields = { path, sessions: sessions.length, savedAt: state.header.savedAt };
+    log.info(fields, 'sessions of the process before go on');
   }
 
   /** Begins to save at the interval. */
@@ -95,7 +96,7 @@ export class StateKeeper {
   }
 
   async #write(isFinal: boolean): Promise<void> {
-    const { path, tracker, wallOffsetMs, nowMs, stats, telemetry } = this.#options;
+    const { path, tracker, wallOffsetMs, nowMs, stats, log } = this.#options;
     const offset = wallOffsetMs();
     const savedAtMs = nowMs() + offset;
     try {
@@ -105,7 +106,7 @@ export class StateKeeper {
       this.#journal.endSnapshot();
       stats.saved += 1;
       stats.lastSavedAtMs = savedAtMs;
-      if (this.#isFailing) telemetry.saveRecovered();
+      if (this.#isFailing) log.info({ path }, 'state is saved again');
       this.#isFailing = false;
     } catch (error) {
       this.#fail(error);
@@ -113,8 +114,11 @@ export class StateKeeper {
   }
 
   #fail(error: unknown): void {
-    this.#options.stats.failed += 1;
-    if (!this.#isFailing) this.#options.telemetry.saveFailed(error);
+    const { path, log, stats } = this.#options;
+    stats.failed += 1;
+    if (!this.#isFailing) {
+      log.error({ err: error, path }, 'state cannot be saved, a restart would lose it');
+    }
     this.#isFailing = true;
   }
 
@@ -150,26 +154,4 @@ export class StateStats {
   failed = 0;
   /** Unix time of the newest state file, in ms; 0 before the first. */
   lastSavedAtMs = 0;
-}
-
-/** What the log says about the state file. */
-export interface StateTelemetry {
-  restored(sessions: number, savedAt: string): void;
-  saveFailed(error: unknown): void;
-  saveRecovered(): void;
-}
-
-/** @param path of the state file */
-export function createStateTelemetry(log: Logger, path: string): StateTelemetry {
-  return {
-    restored(sessions, savedAt) {
-      log.info({ path, sessions, savedAt }, 'sessions of the process before go on');
-    },
-    saveFailed(error) {
-      log.error({ err: error, path }, 'state cannot be saved, a restart would lose it');
-    },
-    saveRecovered() {
-      log.info({ path }, 'state is saved again');
-    },
-  };
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { recentRecordIds } from '../../../src/records/recent-records.ts';
+import { recentRecordIds } from '../../../src/records/record-file.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 
 function recordFile(text: string): string {

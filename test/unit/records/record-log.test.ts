@@ -50,7 +50,7 @@ async function linesOf(scraped: Scraped): Promise<string[]> {
   const queue = new RecordQueue({
     file,
     stats: new RecordStats(),
-    telemetry: { writeFailed: vi.fn(), writeRecovered: vi.fn(), spilled: vi.fn() },
+    log: { error: vi.fn(), info: vi.fn() },
     spill: vi.fn(),
   });
   const log = createRecordLog(queue, () => WALL_OFFSET_MS);

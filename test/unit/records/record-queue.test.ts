@@ -12,7 +12,7 @@ class Scene {
   readonly stats = new RecordStats();
   readonly queue: RecordQueue;
   readonly spilled: string[] = [];
-  /** What the telemetry was told, in order. */
+  /** What the log was told, in order. */
   readonly told: string[] = [];
   /** Names of the lines whose `onWritten` was called, in order. */
   readonly done: string[] = [];
@@ -23,10 +23,10 @@ class Scene {
     this.queue = new RecordQueue({
       file: this.file,
       stats: this.stats,
-      telemetry: {
-        writeFailed: (error) => this.told.push(`failed: ${(error as Error).message}`),
-        writeRecovered: () => this.told.push('recovered'),
-        spilled: (count) => this.told.push(`spilled ${count}`),
+      log: {
+        error: ({ err, count }: { err?: Error; count?: number }) =>
+          this.told.push(err === undefined ? `spilled ${count}` : `failed: ${err.message}`),
+        info: () => this.told.push('recovered'),
       },
       spill: (line) => this.spilled.push(line.toString()),
     });
@@ -35,7 +35,8 @@ class Scene {
   push(...names: string[]): this {
     for (const name of names) {
       this.#names.push(name);
-      this.queue.push(`${name}\n`, () => {
+      this.queue.write(`${name}\n`);
+      this.queue.whenWritten(() => {
         // Only once all of its bytes are somewhere.
         expect(this.file.files.join('') + this.spilled.join('')).toContain(`${name}\n`);
         this.done.push(name);

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { createSessionRecord, type SessionRecord } from '../../../src/domain/session-record.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
-import { readStateFile } from '../../../src/state/state-file.ts';
+import { readStateFile } from '../../../src/state/snapshot.ts';
 import { StateKeeper, StateStats } from '../../../src/state/state-keeper.ts';
 import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
@@ -54,10 +54,12 @@ class Process {
       wallOffsetMs: () => this.#wallOffsetMs,
       stats: this.stats,
       recentRecords: () => new Set(recent),
-      telemetry: {
-        restored: (sessions, savedAt) => this.told.push(`restored ${sessions} of ${savedAt}`),
-        saveFailed: () => this.told.push('failed'),
-        saveRecovered: () => this.told.push('recovered'),
+      log: {
+        error: () => this.told.push('failed'),
+        info: ({ sessions, savedAt }: { sessions?: number; savedAt?: string }) =>
+          this.told.push(
+            sessions === undefined ? 'recovered' : `restored ${sessions} of ${savedAt}`,
+          ),
       },
     });
     onTestFinished(() => this.keeper.stop());

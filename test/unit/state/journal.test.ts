@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { RecordedJournal } from '../../../src/state/recorded-journal.ts';
+import { RecordJournal } from '../../../src/state/journal.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 
 function stateFile(): string {
@@ -10,22 +10,22 @@ function stateFile(): string {
 
 /** A journal, and another that reads what it wrote, as the next process does. */
 function journalOf(path: string): {
-  journal: RecordedJournal;
+  journal: RecordJournal;
   read: () => string[];
   text: () => string;
 } {
-  const journal = new RecordedJournal(path);
+  const journal = new RecordJournal(path);
   onTestFinished(() => journal.close());
   return {
     journal,
-    read: () => [...new RecordedJournal(path).read().recorded],
+    read: () => [...new RecordJournal(path).read().recorded],
     text: () => readFileSync(`${path}.recorded`, 'utf8'),
   };
 }
 
-describe('RecordedJournal', () => {
+describe('RecordJournal', () => {
   it('is empty where there is none', () => {
-    const { recorded, wasOpened } = new RecordedJournal(stateFile()).read();
+    const { recorded, wasOpened } = new RecordJournal(stateFile()).read();
     expect([recorded.size, wasOpened]).toEqual([0, false]);
   });
 
@@ -50,7 +50,7 @@ describe('RecordedJournal', () => {
     const { journal } = journalOf(path);
     journal.add(['a']);
     journal.open();
-    const { recorded, wasOpened } = new RecordedJournal(path).read();
+    const { recorded, wasOpened } = new RecordJournal(path).read();
     expect([recorded.has('a'), wasOpened]).toEqual([true, true]);
   });
 
@@ -93,7 +93,7 @@ describe('RecordedJournal', () => {
   it('passes over a last line that was cut', () => {
     const path = stateFile();
     writeFileSync(`${path}.recorded`, 'a\nb\nc-cut-sh');
-    expect([...new RecordedJournal(path).read().recorded].slice(0, 2)).toEqual(['a', 'b']);
+    expect([...new RecordJournal(path).read().recorded].slice(0, 2)).toEqual(['a', 'b']);
   });
 
   it('begins a line of its own after one that was cut', () => {
@@ -107,7 +107,7 @@ describe('RecordedJournal', () => {
   it('says so when it cannot be read', () => {
     const path = stateFile();
     mkdirSync(`${path}.recorded`);
-    expect(() => new RecordedJournal(path).read()).toThrow('EISDIR');
+    expect(() => new RecordJournal(path).read()).toThrow('EISDIR');
   });
 
   it('may be closed twice, and is opened again when needed', () => {

@@ -27,7 +27,7 @@ export interface Journal {
  * that is killed leaves a state file in which they still live, and nobody wants two records. Written
  * at once and synchronously, a short line for each record.
  */
-export class RecordedJournal {
+export class RecordJournal {
   readonly #path: string;
   #fd: number | undefined;
   /** What was recorded since the snapshot under way began. */
