@@ -2,16 +2,32 @@
 import { writeSync } from 'node:fs';
 import { readBuildInfo } from './build-info.ts';
 import type { CommandContext } from './cli/command.ts';
-import { obey } from './cli/command.ts';
-import { parseCommandLine } from './config/command-line.ts';
 import { ConfigError, nearestName, quote } from './config/config-error.ts';
+import type { CommandHelp } from './config/options.ts';
 import { errorCode } from './log.ts';
 
-const COMMANDS = [
-  { name: 'demo', help: 'the exporter and a small simulated fleet, to look around' },
-  { name: 'doctor', help: 'examine a Redis that coturn publishes to; says what to change' },
-  { name: 'simulate', help: 'publish as a fleet of coturn servers would' },
-] as const;
+interface Command extends CommandHelp {
+  readonly run: (argv: readonly string[], context: CommandContext) => Promise<number>;
+}
+
+/** Each loads only what it needs, so that the start is quick. */
+const COMMANDS: readonly Command[] = [
+  {
+    name: 'demo',
+    help: 'the exporter and a small simulated fleet, to look around',
+    run: async (...args) => (await import('./cli/demo.ts')).runDemo(...args),
+  },
+  {
+    name: 'doctor',
+    help: 'examine a Redis that coturn publishes to; says what to change',
+    run: async (...args) => (await import('./cli/doctor.ts')).runDoctor(...args),
+  },
+  {
+    name: 'simulate',
+    help: 'publish as a fleet of coturn servers would',
+    run: async (...args) => (await import('./cli/simulate.ts')).runSimulate(...args),
+  },
+];
 
 const STDERR_FD = 2;
 /** How often, and in how many ms each, a full pipe is tried: two seconds for a line. */
@@ -19,32 +35,18 @@ const MAX_ATTEMPTS = 200;
 const ATTEMPT_MS = 10;
 
 /**
- * Runs a command and gives its exit code: 0 fine, 1 failed while running, 2 bad usage. Each loads
- * only what it needs, so that the start is quick.
+ * Runs a command and gives its exit code: 0 fine, 1 failed while running, 2 bad usage.
  *
  * @param argv arguments, after the name of the script
  */
 async function run(argv: readonly string[], context: CommandContext): Promise<number> {
   const [name, ...rest] = argv;
-  if (name === 'demo') {
-    const { runDemo } = await import('./cli/demo.ts');
-    return await runDemo(rest, context);
-  }
-  if (name === 'doctor') {
-    const { runDoctor } = await import('./cli/doctor.ts');
-    return await runDoctor(rest, context);
-  }
-  if (name === 'simulate') {
-    const { runSimulate } = await import('./cli/simulate.ts');
-    return await runSimulate(rest, context);
-  }
+  const command = COMMANDS.find((each) => each.name === name);
+  if (command !== undefined) return await command.run(rest, context);
   // A word, and no URL that may hold a password: that is left to the parser, which hides it.
   if (name !== undefined && /^[a-z][a-z-]*$/.test(name)) throw unknownCommand(name);
-  const command = parseCommandLine(argv, context.env, { commands: COMMANDS });
-  return await obey(command, context, async (config) => {
-    const { serve } = await import('./cli/serve.ts');
-    return await serve(config, context);
-  });
+  const { runServe } = await import('./cli/serve.ts');
+  return await runServe(argv, context, COMMANDS);
 }
 
 function unknownCommand(name: string): ConfigError {

@@ -18,8 +18,8 @@ export interface CommandContext {
   readonly spill: (line: Buffer) => void;
 }
 
-/** Does what a command line asks for; gives the exit code. `run` is for when it asks to run. */
-export async function obey(
+/** Answers a command line, or calls `run` where it asks to run; gives the exit code. */
+export async function answerOrRun(
   command: CommandLine,
   context: CommandContext,
   run: (config: Config) => Promise<number>,

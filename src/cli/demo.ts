@@ -8,7 +8,7 @@ import { createExporter, type Exporter } from '../exporter.ts';
 import { createLog } from '../log.ts';
 import { DEMO_FLEET } from '../simulator/fleet-options.ts';
 import { type RunningFleet, startFleet } from '../simulator/run-simulation.ts';
-import { type CommandContext, obey, untilAborted } from './command.ts';
+import { answerOrRun, type CommandContext, untilAborted } from './command.ts';
 
 interface Demo {
   readonly config: Config;
@@ -33,7 +33,7 @@ export async function runDemo(argv: readonly string[], context: CommandContext):
   const { env, build, spill } = context;
   const command = parseCommandLine(argv, demoEnvironment(env));
   const answer = command.kind === 'help' ? { ...command, text: renderDemoHelp() } : command;
-  return await obey(answer, context, async (wanted) => {
+  return await answerOrRun(answer, context, async (wanted) => {
     const { config, taken } = await avoidTakenPorts(wanted, unsetAddresses(argv, env));
     const exporter = await createExporter(config, {
       log: await createLog(config.log),
@@ -111,23 +111,23 @@ const DEFAULTS = {
 } as const;
 
 /** A flag that says where to listen. */
-export type AddressFlag = 'statsdb.listen-address' | 'web.listen-address';
+type AddressFlag = 'statsdb.listen-address' | 'web.listen-address';
 
 /** A default address that could not be had. */
-export interface TakenAddress {
+interface TakenAddress {
   readonly flag: AddressFlag;
   /** What somebody else listens on. */
   readonly address: string;
 }
 
 /** `env` with the defaults of a demo, which flags and the variables of `env` beat. */
-export function demoEnvironment(env: Environment): Environment {
+function demoEnvironment(env: Environment): Environment {
   const defaults = Object.entries(DEFAULTS).map(([flag, text]) => [variableOf(flag), text]);
   return { ...Object.fromEntries(defaults), ...env };
 }
 
 /** The flags of a demo that nobody has set, so that their addresses may change. */
-export function unsetAddresses(argv: readonly string[], env: Environment): AddressFlag[] {
+function unsetAddresses(argv: readonly string[], env: Environment): AddressFlag[] {
   const flags: readonly AddressFlag[] = ['statsdb.listen-address', 'web.listen-address'];
   return flags.filter((flag) => {
     const isFlag = argv.some((text) => text === `--${flag}` || text.startsWith(`--${flag}=`));
@@ -139,7 +139,7 @@ export function unsetAddresses(argv: readonly string[], env: Environment): Addre
  * `config` with a free port for each of `flags` whose default is taken. Addresses that a person
  * has chosen are not among `flags`: where those are taken the start must fail.
  */
-export async function avoidTakenPorts(
+async function avoidTakenPorts(
   config: Config,
   flags: readonly AddressFlag[],
 ): Promise<{ readonly config: Config; readonly taken: readonly TakenAddress[] }> {
@@ -172,7 +172,7 @@ function isFree({ host, port }: HostPort): Promise<boolean> {
 }
 
 /** What a demo tells when it runs. */
-export interface DemoScene {
+interface DemoScene {
   /** How many simulated coturn servers. */
   readonly servers: number;
   readonly statsdb: HostPort;
@@ -184,7 +184,7 @@ export interface DemoScene {
 }
 
 /** Where to look and what to try, for people; ends in a line break. */
-export function renderHints(scene: DemoScene): string {
+function renderHints(scene: DemoScene): string {
   const { servers, statsdb, landingPage, metrics, records, taken } = scene;
   const notes = taken.map(
     ({ flag, address }) => `${address} is taken, so --${flag} is a free port here.\n`,
@@ -209,7 +209,7 @@ Ctrl-C ends it.
 }
 
 /** The text of `demo --help`: 80 columns, ends in a line break. */
-export function renderDemoHelp(): string {
+function renderDemoHelp(): string {
   return `Usage: coturn-exporter demo [flags]
 
 Runs the exporter and a small simulated fleet of coturn servers in one process,

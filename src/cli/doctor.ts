@@ -61,14 +61,14 @@ type RedisFlag =
   | 'redis.tls-key-file';
 
 /** The values of {@link DOCTOR_OPTIONS}, by flag. Durations are milliseconds. */
-export interface DoctorValues extends Pick<OptionValues, RedisFlag> {
+interface DoctorValues extends Pick<OptionValues, RedisFlag> {
   readonly 'doctor.wait': number;
   readonly json: boolean;
   readonly help: boolean;
 }
 
 /** The flags of `doctor`: those of the exporter about Redis, and its own. */
-export const DOCTOR_OPTIONS: OptionTable<DoctorValues> = {
+const DOCTOR_OPTIONS: OptionTable<DoctorValues> = {
   'redis.url': OPTIONS['redis.url'],
   'redis.password-file': OPTIONS['redis.password-file'],
   'redis.tls-ca-file': OPTIONS['redis.tls-ca-file'],
@@ -85,7 +85,7 @@ export const DOCTOR_OPTIONS: OptionTable<DoctorValues> = {
 };
 
 /** What `doctor` is told. */
-export interface DoctorConfig {
+interface DoctorConfig {
   /** Never without sources. */
   readonly config: Config;
   readonly waitMs: number;

@@ -1,15 +1,30 @@
+import { parseCommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
-import { createExporter } from '../exporter.ts';
-import { createLog } from '../log.ts';
-import type { CommandContext } from './command.ts';
-import { untilAborted } from './command.ts';
+import type { CommandHelp } from '../config/options.ts';
+import { answerOrRun, type CommandContext, untilAborted } from './command.ts';
 
 /**
- * Runs the exporter until the process is told to stop; gives the exit code.
+ * Runs the exporter until the process is told to stop: what the program does without a command.
  *
+ * @param argv all arguments
+ * @param commands for the help text
+ * @returns the exit code
+ * @throws {ConfigError} on flags that cannot be used
  * @throws {StartError} when a port is taken or the record file cannot be opened
  */
-export async function serve(config: Config, context: CommandContext): Promise<number> {
+export async function runServe(
+  argv: readonly string[],
+  context: CommandContext,
+  commands: readonly CommandHelp[],
+): Promise<number> {
+  const command = parseCommandLine(argv, context.env, { commands });
+  return await answerOrRun(command, context, (config) => serve(config, context));
+}
+
+async function serve(config: Config, context: CommandContext): Promise<number> {
+  // Loaded here: who only asks for help or checks a configuration need not wait for them.
+  const { createExporter } = await import('../exporter.ts');
+  const { createLog } = await import('../log.ts');
   const { build, signal, spill } = context;
   const log = await createLog(config.log);
   const exporter = await createExporter(config, { log, build, spill });

@@ -96,7 +96,7 @@ ${renderOptions(SIMULATE_OPTIONS)}`;
 }
 
 /** The values of {@link SIMULATE_OPTIONS}, by flag. Durations are milliseconds. */
-export interface SimulateValues {
+interface SimulateValues {
   readonly target: Target;
   readonly servers: number;
   readonly flavour: readonly FlavourName[];
@@ -120,7 +120,7 @@ export interface SimulateValues {
 }
 
 /** Realms given in one value. */
-export interface RealmNames {
+interface RealmNames {
   readonly names: readonly string[];
 }
 
@@ -274,7 +274,7 @@ export const SIMULATE_OPTIONS: OptionTable<SimulateValues> = {
 };
 
 /** What the flags say about the fleet itself. */
-export function fleetOptionsOf(values: SimulateValues): Partial<FleetOptions> {
+function fleetOptionsOf(values: SimulateValues): Partial<FleetOptions> {
   return {
     seed: values.seed,
     servers: values.servers,
@@ -292,7 +292,7 @@ export function fleetOptionsOf(values: SimulateValues): Partial<FleetOptions> {
 }
 
 /** What the flags say about time. */
-export function paceOf(values: SimulateValues): Pace {
+function paceOf(values: SimulateValues): Pace {
   const eventsPerSecond = values['events-per-second'];
   return {
     speed: values.speed,

@@ -10,7 +10,7 @@ export type CommandLine =
   | { readonly kind: 'help'; readonly text: string };
 
 /** What parsing needs from outside. */
-export interface CommandLineOptions {
+interface CommandLineOptions {
   /** Reads files of secrets and certificates; default: from disk, as UTF-8. */
   readonly readFile?: ReadFile;
   /** Listed in the help text; default: none. */

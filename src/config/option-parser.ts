@@ -4,13 +4,13 @@ import { redactUrl } from './redact.ts';
 import type { ValueType } from './values.ts';
 
 /** A flag without a value: false unless given. In the environment it takes `true` or `false`. */
-export interface SwitchOption {
+interface SwitchOption {
   readonly kind: 'switch';
   readonly help: string;
 }
 
 /** A flag that may be given once. Its default is written as a user would write it. */
-export type SingleOption<T> = {
+type SingleOption<T> = {
   readonly kind: 'single';
   readonly type: ValueType<NonNullable<T>>;
   readonly help: string;
@@ -19,7 +19,7 @@ export type SingleOption<T> = {
 } & (undefined extends T ? { readonly default?: undefined } : { readonly default: string });
 
 /** A flag that may be given several times; an empty list unless given. */
-export interface ListOption<T> {
+interface ListOption<T> {
   readonly kind: 'list';
   readonly type: ValueType<T>;
   readonly help: string;
@@ -28,7 +28,7 @@ export interface ListOption<T> {
 }
 
 /** The row that yields a value of type `T`: a switch, a list or a single value. */
-export type Option<T> = [T] extends [boolean]
+type Option<T> = [T] extends [boolean]
   ? SwitchOption
   : [T] extends [readonly (infer Item)[]]
     ? ListOption<Item>

@@ -1,5 +1,5 @@
 /** What stands where a secret was. */
-export const REDACTED = '***';
+const REDACTED = '***';
 
 /**
  * Free text (a log line, an error of a library) without credentials: what stands between `://` and

@@ -8,7 +8,7 @@ import {
 } from './values.ts';
 
 /** Where a Redis is found: at one address, or by asking Sentinels for the master of a group. */
-export type RedisEndpoint =
+type RedisEndpoint =
   | { readonly kind: 'server'; readonly address: HostPort }
   | { readonly kind: 'sentinel'; readonly sentinels: readonly HostPort[]; readonly master: string };
 

@@ -42,12 +42,6 @@ const MS_PER_UNIT: ReadonlyMap<string, number> = new Map([
 
 const HOST_NAME = /^(?=.{1,253}$)[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_.])?$/;
 
-/** Any text but the empty one. */
-export function nonEmptyText(placeholder = 'TEXT'): ValueType<string> {
-  const parse = (text: string): Parsed<string> => (text === '' ? { ok: false } : done(text));
-  return { placeholder, expected: 'a text that is not empty', parse };
-}
-
 /** The path of a file; nothing is opened. */
 export function filePath(expected = 'the path of a file'): ValueType<string> {
   const isPath = (text: string): boolean => text !== '' && !text.includes('\0');

@@ -11,7 +11,7 @@ interface Waiting {
 }
 
 /** What a {@link RecordQueue} works with. */
-export interface RecordQueueOptions {
+interface RecordQueueOptions {
   readonly file: RecordFile;
   readonly stats: RecordStats;
   readonly log: Pick<Logger, 'error' | 'info'>;

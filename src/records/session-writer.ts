@@ -6,7 +6,7 @@ import type { SessionObserver } from '../metrics/session-metrics.ts';
 import type { RecordQueue } from './record-queue.ts';
 
 /** What a {@link SessionFinisher} works with. */
-export interface SessionFinisherOptions {
+interface SessionFinisherOptions {
   readonly tracker: Tracker;
   readonly records: RecordLog;
   readonly observer: SessionObserver;
@@ -77,7 +77,7 @@ export class SessionFinisher {
 }
 
 /** Makes records of finished sessions and puts them in line. */
-export interface RecordLog {
+interface RecordLog {
   /** `onWritten` hears when the record is on its destination. */
   write(session: Session, onWritten: () => void): void;
 }

@@ -81,7 +81,7 @@ export class Call {
 }
 
 /** When a call begins and ends, in simulated ms, and whether its media use the relay. */
-export interface CallShape {
+interface CallShape {
   readonly startMs: number;
   readonly endMs: number;
   readonly relayed: boolean;

@@ -227,7 +227,7 @@ export interface User {
  * The users who are not in a call, the one who rested longest first, so that two calls of a user
  * are as far apart as the number of users allows. The first realm has the most users.
  */
-export class UserPool {
+class UserPool {
   #waiting: User[] = [];
   #first = 0;
 

@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 import { addTraffic, createTraffic, type MutableTraffic, type Traffic } from './traffic.ts';
 
 /** Media in one direction. */
-export interface Stream {
+interface Stream {
   readonly packetsPerMs: number;
   /** Mean payload of a packet, without any overhead of TURN. */
   readonly bytesPerPacket: number;

@@ -4,7 +4,7 @@ import type { Timeline } from './timeline.ts';
 import { addTraffic, NOTHING, type Traffic, trafficText } from './traffic.ts';
 
 /** Where and when a client shows up that never gets an allocation. */
-export interface NoiseContext {
+interface NoiseContext {
   readonly server: SimulatedServer;
   readonly realm: string;
   readonly timeline: Timeline;

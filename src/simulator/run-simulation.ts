@@ -18,7 +18,7 @@ export interface RunningFleet {
 }
 
 /** What {@link startFleet} runs, and how fast. */
-export interface FleetRun {
+interface FleetRun {
   readonly target: Target;
   readonly options: Partial<FleetOptions>;
   readonly pace: Pace;
@@ -85,7 +85,7 @@ export interface Pace {
 }
 
 /** Everything {@link runSimulation} needs. */
-export interface SimulationRun {
+interface SimulationRun {
   readonly fleet: Fleet;
   /** As many as the fleet has servers, in the same order. */
   readonly connections: readonly ServerConnections[];

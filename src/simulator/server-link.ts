@@ -11,7 +11,7 @@ import {
 } from './wire.ts';
 
 /** Which server a {@link ServerLink} speaks for. */
-export interface LinkSettings {
+interface LinkSettings {
   readonly target: Target;
   /** The server's own address; its connections come from there. */
   readonly address: string;
@@ -123,7 +123,7 @@ export function sumLosses(losses: readonly Losses[]): Losses {
 }
 
 /** How to open a {@link Connection}. */
-export interface ConnectionSettings {
+interface ConnectionSettings {
   readonly target: Target;
   /** The address to connect from; see {@link connectTo}. */
   readonly localAddress: string;
@@ -140,7 +140,7 @@ const CLOSE_TIMEOUT_MS = 10_000;
  * in one piece by {@link Connection.flush}; answers are read and thrown away. A broken connection
  * is opened again when there is something to say, and what cannot be sent is lost, as with coturn.
  */
-export class Connection {
+class Connection {
   readonly #settings: ConnectionSettings;
   #socket: Socket | undefined;
   #gathered = '';

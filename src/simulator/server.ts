@@ -29,7 +29,7 @@ export interface ServerOutput {
 }
 
 /** What a {@link SimulatedServer} is made of. */
-export interface ServerSettings {
+interface ServerSettings {
   /** From 0; decides its address. */
   readonly index: number;
   readonly flavour: Flavour;

@@ -21,7 +21,7 @@ export interface Tally {
 }
 
 /** One realm on one server. */
-export interface AccountTruth extends Tally {
+interface AccountTruth extends Tally {
   readonly realm: string;
   readonly server: string;
 }
@@ -34,7 +34,7 @@ export interface RealmTruth extends Tally {
 }
 
 /** One server over all realms. */
-export interface ServerTruth extends Tally {
+interface ServerTruth extends Tally {
   /** Its address, also where its connections come from. */
   readonly server: string;
   readonly flavour: string;

@@ -15,7 +15,7 @@ const OPENED = 'opened';
 const LF = 10;
 
 /** What a journal tells. */
-export interface Journal {
+interface Journal {
   /** Sessions of the state file that have their record already. */
   readonly recorded: ReadonlySet<string>;
   /** An exporter went on from the state file, so it is not the last word of its writer any more. */

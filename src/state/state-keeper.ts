@@ -5,7 +5,7 @@ import { RecordJournal } from './journal.ts';
 import { clearFinal, readStateFile, writeStateFile } from './snapshot.ts';
 
 /** What a {@link StateKeeper} works with. */
-export interface StateKeeperOptions {
+interface StateKeeperOptions {
   readonly path: string;
   readonly intervalMs: number;
   readonly tracker: Tracker;

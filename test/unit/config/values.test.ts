@@ -7,7 +7,6 @@ import {
   formatDuration,
   formatHostPort,
   listenAddress,
-  nonEmptyText,
   type ValueType,
   wholeNumber,
 } from '../../../src/config/values.ts';
@@ -41,7 +40,6 @@ describe('ValueType.parse', () => {
     ['decimal', share, '0.25', 0.25],
     ['path', filePath(), '-', '-'],
     ['path', filePath(), '/run/secrets/a b', '/run/secrets/a b'],
-    ['text', nonEmptyText(), ' ', ' '],
   ])('reads the %s %j %s', (_kind, type, text, value) => {
     expect(type.parse(text)).toEqual({ ok: true, value });
   });
@@ -123,7 +121,6 @@ describe('ValueType.parse', () => {
     ),
     ['path', filePath(), ''],
     ['path', filePath(), 'a\0b'],
-    ['text', nonEmptyText(), ''],
   ])('refuses the %s %2$j', (_kind, type, text) => {
     expect(type.parse(text).ok).toBe(false);
   });
