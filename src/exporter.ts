@@ -10,7 +10,6 @@ import type { PublishTarget } from './http/landing/setup.ts';
 import { createServer } from './http/server.ts';
 import { errorCode } from './log.ts';
 import { createRegistry, registerMetrics } from './metrics/registry.ts';
-
 import { createRecordFile, createStdout, recentRecordIds } from './records/record-file.ts';
 import { RecordQueue, RecordStats } from './records/record-queue.ts';
 import { createRecordLog, SessionFinisher } from './records/session-writer.ts';

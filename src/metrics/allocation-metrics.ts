@@ -7,7 +7,7 @@ import { serverAccounts } from './traffic-metrics.ts';
 export function registerAllocationMetrics(registry: MetricsRegistry, ledger: Ledger): void {
   registerGauge(registry, {
     name: 'coturn_allocations',
-    help: 'Live allocations.',
+    help: 'Allocations that exist now.',
     labels: ['realm', 'server', 'transport'],
     *read() {
       for (const { realm, server, live } of serverAccounts(ledger)) {
@@ -17,7 +17,7 @@ export function registerAllocationMetrics(registry: MetricsRegistry, ledger: Led
   });
   registerCounter(registry, {
     name: 'coturn_allocations_created_total',
-    help: 'Allocations created, or adopted when their start was not seen.',
+    help: 'Allocations that began, or were first noticed while they were already running.',
     labels: ['realm', 'server', 'transport', 'tls', 'ip_family'],
     *read() {
       for (const { realm, server, created } of serverAccounts(ledger)) {
@@ -29,7 +29,7 @@ export function registerAllocationMetrics(registry: MetricsRegistry, ledger: Led
   });
   registerCounter(registry, {
     name: 'coturn_allocations_closed_total',
-    help: 'Allocations ended, by how.',
+    help: 'Allocations that ended, by reason.',
     labels: ['realm', 'server', 'reason'],
     *read() {
       for (const { realm, server, closed } of serverAccounts(ledger)) {
@@ -39,7 +39,7 @@ export function registerAllocationMetrics(registry: MetricsRegistry, ledger: Led
   });
   registerCounter(registry, {
     name: 'coturn_allocation_refreshes_total',
-    help: 'Refreshes of allocations, the last one with lifetime 0 included.',
+    help: 'Refreshes of allocations, including the last one (lifetime 0) by which a client gives one up.',
     labels: ['realm', 'server'],
     *read() {
       for (const { realm, server, refreshes } of serverAccounts(ledger)) {

@@ -34,20 +34,20 @@ export function registerExporterMetrics(
   const { users, maxUsers, build } = input;
   registerGauge(registry, {
     name: 'coturn_exporter_users',
-    help: 'Users with live sessions, also those without series of their own.',
+    help: 'Users with live sessions, including those summed as user ~other.',
     labels: [],
     read: () => [[{}, users.count]],
   });
   registerGauge(registry, {
     name: 'coturn_exporter_user_series_limit',
-    help: 'The most users with series of their own (--user.max-series).',
+    help: 'How many users can have their own series (--user.max-series); the rest are summed as user ~other.',
     labels: [],
     read: () => [[{}, maxUsers]],
   });
   registerRecordMetrics(registry, input);
   registerGauge(registry, {
     name: 'coturn_exporter_build_info',
-    help: 'Always 1; what runs is in the labels.',
+    help: 'Always 1; the labels tell which version runs.',
     labels: ['version', 'revision', 'node_version'],
     read: () => [
       [{ version: build.version, revision: build.revision, node_version: build.nodeVersion }, 1],
@@ -63,7 +63,7 @@ function registerRecordMetrics(
 ): void {
   registerCounter(registry, {
     name: 'coturn_exporter_records_total',
-    help: 'Session records written, and those whose write failed (they are tried again).',
+    help: 'Session records, by result: written, or failed at the first attempt (those are tried again).',
     labels: ['result'],
     read: () => [
       [{ result: 'written' }, records.written],
@@ -72,19 +72,19 @@ function registerRecordMetrics(
   });
   registerGauge(registry, {
     name: 'coturn_exporter_records_queued',
-    help: 'Session records that wait to be written.',
+    help: 'Session records waiting to be written.',
     labels: [],
     read: () => [[{}, records.queued]],
   });
   registerCounter(registry, {
     name: 'coturn_exporter_records_spilled_total',
-    help: 'Session records that went to stderr, since their destination took none.',
+    help: 'Session records that could not be written to their destination and went to standard error instead.',
     labels: [],
     read: () => [[{}, records.spilled]],
   });
   registerCounter(registry, {
     name: 'coturn_exporter_state_saves_total',
-    help: 'Writings of the state file (--state.file).',
+    help: 'Attempts to save the state file (--state.file), by result.',
     labels: ['result'],
     read: () => [
       [{ result: 'saved' }, state.saved],
@@ -93,7 +93,7 @@ function registerRecordMetrics(
   });
   registerGauge(registry, {
     name: 'coturn_exporter_state_saved_timestamp_seconds',
-    help: 'Unix time of the newest state file; 0 before the first.',
+    help: 'Unix time at which the state file was last saved; 0 if it has not been saved yet.',
     labels: [],
     read: () => [[{}, state.lastSavedAtMs / 1000]],
   });

@@ -21,7 +21,7 @@ export interface SessionObserver {
 export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger): SessionObserver {
   registerGauge(registry, {
     name: 'coturn_sessions',
-    help: 'Live sessions: overlapping allocations of one user.',
+    help: 'Sessions that exist now; a session is the overlapping allocations of one user.',
     labels: ['realm'],
     *read() {
       for (const { realm, liveSessions } of ledger.realms()) yield [{ realm }, liveSessions];
@@ -29,7 +29,7 @@ export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger
   });
   registerCounter(registry, {
     name: 'coturn_sessions_finished_total',
-    help: 'Finished sessions, by how they ended and whether anything was relayed.',
+    help: 'Sessions that finished, by reason and by whether anything was relayed.',
     labels: ['realm', 'reason', 'relayed'],
     *read() {
       for (const { realm, finishedRelayed, finishedUnrelayed } of ledger.realms()) {
@@ -46,12 +46,12 @@ export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger
 function registerHistograms(registry: MetricsRegistry, ledger: Ledger): SessionObserver {
   const duration = createHistogram(registry, ledger, {
     name: 'coturn_session_duration_seconds',
-    help: 'Duration of finished sessions.',
+    help: 'Duration of finished sessions in seconds.',
     buckets: DURATION_BUCKETS,
   });
   const bytes = createHistogram(registry, ledger, {
     name: 'coturn_session_relayed_bytes',
-    help: 'Client-side bytes of finished sessions, received and sent.',
+    help: 'Bytes of finished sessions, received and sent together, on the client side.',
     buckets: BYTE_BUCKETS,
   });
   return {

@@ -14,16 +14,24 @@ export interface SourceMetricsInput {
 const COUNTERS: readonly [name: string, help: string, field: keyof SourceStats][] = [
   [
     'coturn_exporter_missed_bytes_total',
-    "Bytes that no traffic report told and coturn's totals repaired, both sides together.",
+    "Bytes whose traffic reports were lost and that were added from coturn's totals, both sides together.",
     'missedBytes',
   ],
   [
     'coturn_exporter_allocation_collisions_total',
-    'Allocations whose key another server took over while they lived.',
+    'Allocations whose key was used by two servers at the same time.',
     'collisions',
   ],
-  ['coturn_exporter_source_disconnects_total', 'Connections lost.', 'disconnects'],
-  ['coturn_exporter_resyncs_total', 'Scans of the status keys that came to their end.', 'resyncs'],
+  [
+    'coturn_exporter_source_disconnects_total',
+    'Connections to the source that were lost.',
+    'disconnects',
+  ],
+  [
+    'coturn_exporter_resyncs_total',
+    'Completed comparisons of the live allocations with the status keys in Redis.',
+    'resyncs',
+  ],
 ];
 
 /** Registers what is known of the sources of messages. */
@@ -31,14 +39,14 @@ export function registerSourceMetrics(registry: MetricsRegistry, input: SourceMe
   const { sources, wallOffsetMs } = input;
   registerGauge(registry, {
     name: 'coturn_up',
-    help: '1 while events can arrive: subscribed, or at least one coturn is connected.',
+    help: '1 if events can arrive (subscribed to Redis, or at least one coturn is connected), else 0.',
     labels: ['source'],
     read: () =>
       sources.map((source) => [{ source: source.stats.name }, source.status().up ? 1 : 0]),
   });
   registerGauge(registry, {
     name: 'coturn_exporter_last_event_timestamp_seconds',
-    help: 'Unix time of the newest event; 0 before the first.',
+    help: 'Unix time of the last event; 0 if there was none yet.',
     labels: ['source'],
     read: () =>
       sources.map(({ stats }) => [
@@ -48,13 +56,13 @@ export function registerSourceMetrics(registry: MetricsRegistry, input: SourceMe
   });
   registerGauge(registry, {
     name: 'coturn_exporter_source_wrong_database',
-    help: '1 while the status keys of live allocations are not in this database; resync is off.',
+    help: '1 if the database number looks wrong: events arrive, but the status keys of live allocations are not in this database. Resync is off meanwhile.',
     labels: ['source'],
     read: () => sources.map(({ stats }) => [{ source: stats.name }, stats.isWrongDatabase ? 1 : 0]),
   });
   registerCounter(registry, {
     name: 'coturn_exporter_source_gap_seconds_total',
-    help: 'How long events could not arrive after connections were lost.',
+    help: 'Seconds during which no events could arrive because the connection was lost.',
     labels: ['source'],
     read: () => sources.map(({ stats }) => [{ source: stats.name }, stats.gapMs / 1000]),
   });
@@ -72,7 +80,7 @@ export function registerSourceMetrics(registry: MetricsRegistry, input: SourceMe
 function registerEventCounters(registry: MetricsRegistry, sources: readonly Source[]): void {
   registerCounter(registry, {
     name: 'coturn_exporter_events_total',
-    help: "Messages understood, by kind; other is coturn's keepalive.",
+    help: 'Messages from coturn, by kind; other is its keepalive.',
     labels: ['source', 'event'],
     *read() {
       for (const { stats } of sources) {
@@ -84,7 +92,7 @@ function registerEventCounters(registry: MetricsRegistry, sources: readonly Sour
   });
   registerCounter(registry, {
     name: 'coturn_exporter_events_rejected_total',
-    help: 'Messages that could not be read, by reason; they change nothing else.',
+    help: 'Messages that could not be read and were ignored, by reason.',
     labels: ['source', 'reason'],
     *read() {
       for (const { stats } of sources) {
@@ -103,13 +111,13 @@ export function registerStatsdbMetrics(
 ): void {
   registerGauge(registry, {
     name: 'coturn_exporter_statsdb_connections',
-    help: 'Open connections of coturn servers to the embedded statsdb.',
+    help: 'Open connections from coturn servers to the embedded statsdb.',
     labels: ['source'],
     read: () => sources.map(({ stats, statsdb }) => [{ source: stats.name }, statsdb.connections]),
   });
   registerCounter(registry, {
     name: 'coturn_exporter_statsdb_connections_refused_total',
-    help: 'Connections that the embedded statsdb turned away, by reason.',
+    help: 'Connections that the embedded statsdb refused or closed, by reason.',
     labels: ['source', 'reason'],
     *read() {
       for (const { stats, statsdb } of sources) {
@@ -121,7 +129,7 @@ export function registerStatsdbMetrics(
   });
   registerCounter(registry, {
     name: 'coturn_exporter_statsdb_dropped_replies_total',
-    help: 'Replies not sent, to peers that no longer read them. Events are not concerned.',
+    help: 'Replies that the embedded statsdb dropped because the peer did not read them. No events are lost by this.',
     labels: ['source'],
     read: () =>
       sources.map(({ stats, statsdb }) => [{ source: stats.name }, statsdb.droppedReplies]),

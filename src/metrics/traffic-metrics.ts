@@ -6,9 +6,10 @@ import type { MetricsRegistry } from './registry.ts';
 type Side = 'client' | 'peer' | 'unallocated';
 
 const MEANING: Record<Side, (verb: string) => string> = {
-  client: (verb) => `${verb} by coturn, on the client side of allocations.`,
-  peer: (verb) => `${verb} by coturn, on the peer side of allocations.`,
-  unallocated: (verb) => `${verb} by coturn, of clients that never held an allocation.`,
+  client: (verb) => `${verb} by coturn on the client side: between clients and coturn.`,
+  peer: (verb) => `${verb} by coturn on the peer side: between coturn and peers.`,
+  unallocated: (verb) =>
+    `${verb} by coturn for clients that never had an allocation (STUN requests, failed logins).`,
 };
 
 const FIELDS: readonly [suffix: string, verb: string, field: keyof Traffic][] = [

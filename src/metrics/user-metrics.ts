@@ -17,31 +17,31 @@ const sum = (left: number, right: number): number => left + right;
 export const USER_FAMILIES: readonly UserFamily[] = [
   {
     name: 'coturn_user_sessions',
-    help: 'Live sessions of this user.',
+    help: 'Sessions of this user that exist now.',
     valueOf: (user) => user.sessions.length,
     combine: sum,
   },
   {
     name: 'coturn_user_allocations',
-    help: 'Live allocations of this user.',
+    help: 'Allocations of this user that exist now.',
     valueOf: (user) => sumOver(user, (session) => session.liveAllocations),
     combine: sum,
   },
   {
     name: 'coturn_user_session_start_time_seconds',
-    help: 'Unix time at which the earliest live session of this user began.',
+    help: 'Unix time at which the oldest live session of this user began.',
     valueOf: (user, wallOffsetMs) => Math.round(earliestStartMs(user) + wallOffsetMs) / 1000,
     combine: Math.min,
   },
   {
     name: 'coturn_user_session_received_bytes',
-    help: 'Bytes received from this user so far, in live sessions.',
+    help: 'Bytes received from this user in live sessions so far.',
     valueOf: (user) => sumOver(user, (session) => session.clientBytes().received),
     combine: sum,
   },
   {
     name: 'coturn_user_session_sent_bytes',
-    help: 'Bytes sent to this user so far, in live sessions.',
+    help: 'Bytes sent to this user in live sessions so far.',
     valueOf: (user) => sumOver(user, (session) => session.clientBytes().sent),
     combine: sum,
   },
