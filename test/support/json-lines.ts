@@ -9,6 +9,7 @@ export interface RecordLine {
   readonly start?: unknown;
   readonly end?: unknown;
   readonly duration_seconds?: unknown;
+  readonly relayed?: unknown;
   readonly peer_sent_bytes?: unknown;
 }
 

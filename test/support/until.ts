@@ -1,5 +1,5 @@
 const POLL_MS = 25;
-const DEFAULT_TIMEOUT_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 30_000;
 
 export interface UntilOptions<Value> {
   /** What is awaited, for the message: "the session record". */
