@@ -1,4 +1,4 @@
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { startExporter } from '../support/exporter-process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -6,8 +6,11 @@ import { startTcpProxy } from '../support/tcp-proxy.ts';
 /** As long as a stalled subscription may take to be noticed. */
 const NOTICED_MS = 30_000;
 
-describe('a connection that is accepted and never answered', () => {
-  it('is given up by the subscriber, which gets through at a later attempt', async () => {
+// Both do nothing but wait for a time-out of the exporter's; at the same time, they wait once.
+describe.concurrent('a connection that is accepted and never answered', () => {
+  it('is given up by the subscriber, which gets through at a later attempt', async ({
+    onTestFinished,
+  }) => {
     const redis = await startRedisServer(onTestFinished);
     const proxy = await startTcpProxy(onTestFinished, { port: redis.port });
     const exporter = await startExporter(onTestFinished, {
@@ -24,8 +27,8 @@ describe('a connection that is accepted and never answered', () => {
   }, 60_000);
 });
 
-describe('a reading of the status keys that is never answered', () => {
-  it('is given up, and later ones come to their end', async () => {
+describe.concurrent('a reading of the status keys that is never answered', () => {
+  it('is given up, and later ones come to their end', async ({ onTestFinished }) => {
     const redis = await startRedisServer(onTestFinished);
     const proxy = await startTcpProxy(onTestFinished, { port: redis.port });
     const exporter = await startExporter(onTestFinished, {
