@@ -1,4 +1,5 @@
 import type { Defer } from './cleanup.ts';
+import { coturnProgram } from './coturn-programs.ts';
 import { TestProcess } from './test-process.ts';
 
 export interface TurnClientOptions {
@@ -33,7 +34,10 @@ const BYTES = /tot_send_bytes ~ (\d+), tot_recv_bytes ~ (\d+)/;
 
 /** Starts `turnutils_uclient` and leaves it running. */
 export function startTurnClient(defer: Defer, options: TurnClientOptions): TestProcess {
-  return new TestProcess(defer, { command: 'turnutils_uclient', args: turnArguments(options) });
+  return new TestProcess(defer, {
+    command: coturnProgram('turnutils_uclient'),
+    args: turnArguments(options),
+  });
 }
 
 /** Runs `turnutils_uclient` to its end. */

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Defer } from './cleanup.ts';
+import { coturnProgram } from './coturn-programs.ts';
 import { claimPorts } from './port-block.ts';
 import { bindOverTcp } from './stun-over-tcp.ts';
 import { createTempFolder } from './temp-folder.ts';
@@ -62,7 +63,7 @@ export async function startTurnServer(
   writeFileSync(configFile, configLines({ ...places, options }).join('\n'));
   const log = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
   const server = new TestProcess(defer, {
-    command: 'turnserver',
+    command: coturnProgram('turnserver'),
     args: ['-c', configFile],
     cwd: folder,
   });
