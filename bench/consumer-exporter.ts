@@ -6,7 +6,7 @@ const dist = new URL('../dist/', import.meta.url).pathname;
 const { createSources } = await import(`${dist}sources/create-sources.js`);
 const { parseCommandLine } = await import(`${dist}config/command-line.js`);
 const { Tracker } = await import(`${dist}domain/tracker.js`);
-const { createUserName } = await import(`${dist}domain/user-name.js`);
+const { createUserName } = await import(`${dist}domain/user.js`);
 
 const flag =
   kind === 'redis'

@@ -44,10 +44,7 @@ describe('redis-cli', () => {
   it('lists keys', async () => {
     sink.keys.set('127.0.0.1', [KEY, 'turn/user//allocation/000000000000000002/status']);
     expect(await cli('keys', '*')).toBe(`${KEY}\nturn/user//allocation/000000000000000002/status`);
-    expect(await cli('keys', '*/realm/*')).toBe(KEY);
-    expect(await cli('--scan', '--pattern', 'turn/user/*')).toBe(
-      'turn/user//allocation/000000000000000002/status',
-    );
+    expect(await cli('keys', '*/realm/*')).toContain('only the pattern * is understood');
     expect(await cli('keys', 'turn/*/allocation/*/status')).toBe('');
   });
 

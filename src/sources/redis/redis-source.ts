@@ -2,16 +2,14 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { RedisTlsConfig } from '../../config/config.ts';
 import type { RedisSourceConfig } from '../../config/redis-url.ts';
+import { PATTERNS } from '../../coturn/patterns.ts';
 import type { Origin } from '../../domain/origin.ts';
 import type { ScanResult } from '../../domain/reconcile.ts';
 import type { SourceStats } from '../../domain/source-stats.ts';
-import { PushFilter } from '../resp/push-filter.ts';
+import { createReplyReader } from '../resp/replies.ts';
 import type { ScanSink, Source, SourceStatus } from '../source.ts';
 import { redisOptions, retryDelayMs } from './redis-options.ts';
 import { RedisResync } from './resync.ts';
-
-/** Both shapes of coturn's keys: with and without a realm. Its keepalives are not asked for. */
-const PATTERNS = ['turn/realm/*', 'turn/user/*'];
 
 /** A subscriber hears nothing from an idle coturn, so only an answer to PING shows a live Redis. */
 const PING_INTERVAL_MS = 10_000;
@@ -109,7 +107,7 @@ export class RedisSource implements Source {
     if (listener === undefined || more.length > 0) return;
     const { sink, nowMs } = this.#options;
     let arrivedMs = 0;
-    const filter = new PushFilter({
+    const reader = createReplyReader({
       messageShared: (key, payload) => sink.receiveDelta(this.#origin, key, payload, arrivedMs),
       message: (key, payload) => sink.receive(this.#origin, key, payload, arrivedMs),
       other: (bytes) => listener.call(stream, bytes),
@@ -119,7 +117,8 @@ export class RedisSource implements Source {
       // A connection that is closed still delivers what was under way.
       if (this.#subscriber === undefined) return;
       arrivedMs = nowMs();
-      if (!filter.push(chunk)) stream.destroy(new Error('it does not speak the Redis protocol'));
+      if (reader.push(chunk) !== undefined)
+        stream.destroy(new Error('it does not speak the Redis protocol'));
     });
   }
 

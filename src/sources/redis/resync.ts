@@ -1,6 +1,7 @@
 import { Redis } from 'ioredis';
 import type { RedisTlsConfig } from '../../config/config.ts';
 import type { RedisSourceConfig } from '../../config/redis-url.ts';
+import { STATUS_KEYS_PATTERN } from '../../coturn/patterns.ts';
 import type { Origin } from '../../domain/origin.ts';
 import type { ScanSink } from '../source.ts';
 import { redisOptions } from './redis-options.ts';
@@ -74,9 +75,6 @@ export interface StatusEntry {
   readonly value: string;
 }
 
-/** Matches status keys with and without a realm; `*` of Redis matches `/` too. */
-const STATUS_KEYS = 'turn/*/allocation/*/status';
-
 /** How many keys Redis looks at in one step, so that none takes it longer than about 1 ms. */
 const STEP = 1000;
 
@@ -87,19 +85,15 @@ const STEP = 1000;
  * @throws what Redis or the network says
  */
 export async function* scanStatusKeys(redis: Redis): AsyncGenerator<readonly StatusEntry[]> {
-  let cursor = '0';
-  do {
-    // Bytes, since a key need not be valid UTF-8 and is asked for again by its name.
-    const [next, keys]: [Buffer, Buffer[]] = await redis.scanBuffer(
-      cursor,
-      'MATCH',
-      STATUS_KEYS,
-      'COUNT',
-      STEP,
-    );
+  // Bytes, since a key need not be valid UTF-8 and is asked for again by its name.
+  const steps = redis.scanBufferStream({
+    match: STATUS_KEYS_PATTERN,
+    count: STEP,
+    highWaterMark: 1,
+  });
+  for await (const keys of steps as AsyncIterable<Buffer[]>) {
     if (keys.length > 0) yield entriesOf(keys, await redis.mgetBuffer(keys));
-    cursor = next.toString();
-  } while (cursor !== '0');
+  }
 }
 
 function entriesOf(keys: readonly Buffer[], values: readonly (Buffer | null)[]): StatusEntry[] {

@@ -1,21 +1,19 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Origin } from '../../domain/origin.ts';
-import { type CommandHandler, Decoder } from '../resp/decoder.ts';
-import type { Glob } from '../resp/glob.ts';
+import { type CommandHandler, createCommandReader } from '../resp/commands.ts';
 import {
   COMMAND_LIMITS,
   type ProtocolError,
   protocolErrorText,
   UNAUTHENTICATED_LIMITS,
 } from '../resp/limits.ts';
+import type { RespReader } from '../resp/reader.ts';
 import type { MessageSink } from '../source.ts';
-import type { CommandContext } from './commands.ts';
-import { COMMANDS } from './commands.ts';
-import type { ReplyBatch } from './reply-batch.ts';
-import { errorReply, printable } from './reply-batch.ts';
+import { type Caller, COMMANDS } from './commands.ts';
+import { errorReply, printable, type ReplyBatch } from './reply-batch.ts';
 
-/** What a session needs of the server it belongs to. */
-export interface SessionOptions {
+/** What a client needs of the server it is connected to. */
+export interface ClientOptions {
   /** Number of the connection, from 1. */
   readonly id: number;
   /** `address:port` of the peer. */
@@ -26,22 +24,16 @@ export interface SessionOptions {
   readonly password: Password | undefined;
   /** Gives the key space of the peer's address; called once, at the first message. */
   readonly openOrigin: () => Origin;
-  /** Those opened so far by all sessions of the server. */
+  /** Those opened so far by all clients of the server. */
   readonly origins: () => Iterable<Origin>;
   /** Hears of each wrong password. */
   readonly onWrongPassword: () => void;
 }
 
-/** How a session ended, seen from the protocol. */
-export type SessionEnd =
+/** How a connection ended, seen from the protocol. */
+export type ClientEnd =
   | { readonly kind: 'quit' }
   | { readonly kind: 'protocol_error'; readonly reason: ProtocolError };
-
-/**
- * Steps of matching that KEYS and SCAN may take for one chunk of commands: some 30 ms, enough for
- * 30,000 keys and a usual pattern. It keeps a person with redis-cli from stopping the events.
- */
-const MAX_MATCH_STEPS = 3_000_000;
 
 /** Keys in one reply, about 1 MB: people look at fewer, and `/metrics` has the numbers. */
 const MAX_LISTED_KEYS = 10_000;
@@ -49,28 +41,27 @@ const MAX_LISTED_KEYS = 10_000;
 const NO_AUTH = errorReply('NOAUTH Authentication required.');
 
 /** One connection of a Redis client, without the socket: chunks in, messages and replies out. */
-export class Session implements CommandContext, CommandHandler {
+export class StatsdbClient implements Caller, CommandHandler {
   clientName = '';
-  readonly #options: SessionOptions;
+  readonly #options: ClientOptions;
   readonly #sink: MessageSink;
   readonly #replies: ReplyBatch;
-  readonly #decoder: Decoder;
+  readonly #reader: RespReader;
   #isAuthenticated: boolean;
   #isCoturn = false;
-  /** Set by the first message; before it `publishShared` declines, so it need not check more. */
+  /** Set by the first message; before it `messageShared` declines, so it need not check more. */
   #origin: Origin | undefined;
   #hasPublished = false;
-  #end: SessionEnd | undefined;
+  #end: ClientEnd | undefined;
   #nowMs = 0;
-  #matchSteps = 0;
 
-  constructor(options: SessionOptions) {
+  constructor(options: ClientOptions) {
     this.#options = options;
     this.#sink = options.sink;
     this.#replies = options.replies;
     this.#isAuthenticated = options.password === undefined;
     const limits = this.#isAuthenticated ? COMMAND_LIMITS : UNAUTHENTICATED_LIMITS;
-    this.#decoder = new Decoder(this, limits);
+    this.#reader = createCommandReader(this, limits);
   }
 
   get id(): number {
@@ -97,19 +88,18 @@ export class Session implements CommandContext, CommandHandler {
 
   /** Bytes of an unfinished command that are held. */
   get pendingBytes(): number {
-    return this.#decoder.pendingBytes;
+    return this.#reader.pendingBytes;
   }
 
   /**
    * Takes what arrived and writes the replies to it.
    *
-   * @returns how the session ended; undefined while it goes on. Bytes behind the end are ignored
+   * @returns how the connection ended; undefined while it goes on. Bytes behind the end are ignored
    */
-  take(chunk: Buffer, nowMs: number): SessionEnd | undefined {
+  take(chunk: Buffer, nowMs: number): ClientEnd | undefined {
     if (this.#end !== undefined) return this.#end;
     this.#nowMs = nowMs;
-    this.#matchSteps = 0;
-    const reason = this.#decoder.push(chunk);
+    const reason = this.#reader.push(chunk);
     if (reason !== undefined && this.#end === undefined) {
       this.#replies.add(errorReply(protocolErrorText(reason)));
       this.#end = { kind: 'protocol_error', reason };
@@ -118,7 +108,7 @@ export class Session implements CommandContext, CommandHandler {
     return this.#end;
   }
 
-  publishShared(key: string, payload: string): boolean {
+  messageShared(key: string, payload: string): boolean {
     const origin = this.#origin;
     if (origin === undefined || !this.#hasPublished || this.#end !== undefined) return false;
     if (!this.#sink.receiveDelta(origin, key, payload, this.#nowMs)) return false;
@@ -126,7 +116,7 @@ export class Session implements CommandContext, CommandHandler {
     return true;
   }
 
-  publish(key: string, payload: string): void {
+  message(key: string, payload: string): void {
     if (this.#end !== undefined) return;
     if (!this.#isAuthenticated) {
       this.#replies.add(NO_AUTH);
@@ -147,7 +137,7 @@ export class Session implements CommandContext, CommandHandler {
       return 'wrong';
     }
     this.#isAuthenticated = true;
-    this.#decoder.limits = COMMAND_LIMITS;
+    this.#reader.limits = COMMAND_LIMITS;
     return 'ok';
   }
 
@@ -162,16 +152,13 @@ export class Session implements CommandContext, CommandHandler {
     this.#sink.suspectAll(this.#openOrigin(), this.#nowMs);
   }
 
-  statusKeys(glob: Glob): string[] | undefined {
+  statusKeys(): string[] | undefined {
     // Nobody would read it.
     if (this.#replies.isMuted) return [];
     const found: string[] = [];
     for (const origin of this.#options.origins()) {
       for (const key of this.#sink.statusKeys(origin)) {
-        const before = glob.steps;
-        if (glob.matches(key)) found.push(key);
-        this.#matchSteps += glob.steps - before;
-        if (this.#matchSteps > MAX_MATCH_STEPS || found.length > MAX_LISTED_KEYS) return undefined;
+        if (found.push(key) > MAX_LISTED_KEYS) return undefined;
       }
     }
     return found;

@@ -1,4 +1,4 @@
-import { Glob } from '../resp/glob.ts';
+import { STATUS_KEYS_PATTERN } from '../../coturn/patterns.ts';
 import {
   arrayReply,
   bulkReply,
@@ -11,8 +11,8 @@ import {
   simpleReply,
 } from './reply-batch.ts';
 
-/** What a command may do: the view it has of the session it came in. */
-export interface CommandContext {
+/** What a command may do: the view it has of the client that sent it. */
+export interface Caller {
   /** Number of the connection, from 1. */
   readonly id: number;
   /** `address:port` of the peer. */
@@ -27,9 +27,9 @@ export interface CommandContext {
   receive(key: string, payload: string): void;
   /** Notes that a coturn process has just started at the peer's address. */
   coturnStarted(): void;
-  /** Status keys of live allocations of all servers; undefined when that is too much work. */
-  statusKeys(glob: Glob): string[] | undefined;
-  /** Ends the session after the reply to this command. */
+  /** Status keys of live allocations of all servers; undefined when there are too many to list. */
+  statusKeys(): string[] | undefined;
+  /** Ends the connection after the reply to this command. */
   quit(): void;
 }
 
@@ -42,7 +42,7 @@ export interface Command {
   /** Sent by coturn, and seldom by anything else that only looks whether someone answers. */
   readonly isCoturn?: true;
   /** @returns the encoded reply; `args` are without the name */
-  run(context: CommandContext, args: readonly string[]): string;
+  run(caller: Caller, args: readonly string[]): string;
 }
 
 /** By name in lower case. */
@@ -65,8 +65,8 @@ const WRONG_PASSWORD = errorReply('WRONGPASS invalid username-password pair or u
  * coturn 4.6.1 sends `AUTH ""` whether or not a password is configured, ignores the answer, but
  * waits for it. The user name of the two-argument form says nothing here: there is one password.
  */
-function auth(context: CommandContext, args: readonly string[]): string {
-  switch (context.authenticate(args.at(-1) ?? '')) {
+function auth(caller: Caller, args: readonly string[]): string {
+  switch (caller.authenticate(args.at(-1) ?? '')) {
     case 'ok':
       return OK;
     case 'wrong':
@@ -80,61 +80,61 @@ function auth(context: CommandContext, args: readonly string[]): string {
 }
 
 /** `HELLO [2 [AUTH user password] [SETNAME name]]`. RESP3 is refused, as a Redis before 6 does. */
-function hello(context: CommandContext, args: readonly string[]): string {
+function hello(caller: Caller, args: readonly string[]): string {
   const [version = '2', ...options] = args;
   if (version !== '2') return errorReply('NOPROTO unsupported protocol version');
   for (let at = 0; at < options.length; ) {
     const option = options[at]?.toLowerCase();
     const [first, second] = options.slice(at + 1);
     if (option === 'auth' && second !== undefined) {
-      if (context.authenticate(second) === 'wrong') return WRONG_PASSWORD;
+      if (caller.authenticate(second) === 'wrong') return WRONG_PASSWORD;
       at += 3;
     } else if (option === 'setname' && first !== undefined) {
-      context.clientName = printable(first);
+      caller.clientName = printable(first);
       at += 2;
     } else {
       return errorReply(`ERR Syntax error in HELLO option '${printable(options[at] ?? '')}'`);
     }
   }
-  if (!context.isAuthenticated) {
+  if (!caller.isAuthenticated) {
     return errorReply('NOAUTH HELLO must be called with the client already authenticated');
   }
   const fields = ['server', 'redis', 'version', REDIS_VERSION].map(bulkReply);
-  fields.push(bulkReply('proto'), integerReply(2), bulkReply('id'), integerReply(context.id));
+  fields.push(bulkReply('proto'), integerReply(2), bulkReply('id'), integerReply(caller.id));
   fields.push(...['mode', 'standalone', 'role', 'master', 'modules'].map(bulkReply));
   return arrayReply([...fields, arrayReply([])]);
 }
 
-function quit(context: CommandContext): string {
-  context.quit();
+function quit(caller: Caller): string {
+  caller.quit();
   return OK;
 }
 
 /** Any number is fine: there is one key space, whatever number the operator wrote down. */
-function select(_: CommandContext, [index = '']: readonly string[]): string {
+function select(_: Caller, [index = '']: readonly string[]): string {
   return /^\d{1,9}$/.test(index) ? OK : errorReply('ERR invalid DB index');
 }
 
-function ping(_: CommandContext, [text]: readonly string[]): string {
+function ping(_: Caller, [text]: readonly string[]): string {
   return text === undefined ? simpleReply('PONG') : bulkReply(text);
 }
 
-function client(context: CommandContext, args: readonly string[]): string {
+function client(caller: Caller, args: readonly string[]): string {
   const [subcommand = '', name = ''] = args;
   switch (subcommand.toLowerCase()) {
     case 'setname':
-      context.clientName = printable(name);
+      caller.clientName = printable(name);
       return OK;
     case 'setinfo':
       return OK;
     case 'getname':
-      return context.clientName === '' ? NULL_BULK : bulkReply(context.clientName);
+      return caller.clientName === '' ? NULL_BULK : bulkReply(caller.clientName);
     case 'id':
-      return integerReply(context.id);
+      return integerReply(caller.id);
     // Only the asking connection: others are none of its business.
     case 'list':
     case 'info':
-      return bulkReply(`id=${context.id} addr=${context.peer} name=${context.clientName} db=0\n`);
+      return bulkReply(`id=${caller.id} addr=${caller.peer} name=${caller.clientName} db=0\n`);
     default:
       return errorReply(`ERR unknown subcommand '${printable(subcommand)}'. Try CLIENT HELP.`);
   }
@@ -147,69 +147,35 @@ export const DATA_COMMANDS: readonly (readonly [string, Command])[] = [
   ['del', { args: [1, Number.POSITIVE_INFINITY], isCoturn: true, run: del }],
   ['publish', { args: [2, 2], isCoturn: true, run: publish }],
   ['keys', { args: [1, 1], run: keys }],
-  ['scan', { args: [1, 7], run: scan }],
 ];
 
-/** The pattern of a coturn that starts, to delete what its predecessor left (4.5.0.8 to 4.17.1). */
-const STARTUP_PATTERN = 'turn/*/allocation/*/status';
-
-/** Characters of a pattern: coturn's has 26, and the work of a match grows with it. */
-const MAX_PATTERN_LENGTH = 256;
-
-const PATTERN_TOO_LONG = errorReply('ERR pattern too long');
+const OTHER_PATTERN = errorReply('ERR only the pattern * is understood here');
 const TOO_MANY_KEYS = errorReply('ERR too many keys to list here, see /metrics');
 
 /** coturn sends `DEL <key> ""`. */
-function del(_: CommandContext, args: readonly string[]): string {
+function del(_: Caller, args: readonly string[]): string {
   return integerReply(args.filter((key) => key !== '').length);
 }
 
-/** Only inline and odd ones come this way; see `Session.publishShared`. */
-function publish(context: CommandContext, [key = '', payload = '']: readonly string[]): string {
-  context.receive(key, payload);
+/** Only inline and odd ones come this way; see `StatsdbClient.messageShared`. */
+function publish(caller: Caller, [key = '', payload = '']: readonly string[]): string {
+  caller.receive(key, payload);
   return integerReply(1);
 }
 
 /**
  * A starting coturn would delete every key it is told, one by one, waiting for each reply: it gets
- * none, and what was live at its address is suspect (design, rule 7).
+ * none, and what was live at its address is suspect (design, rule 7). A person with redis-cli may
+ * list all of them.
  */
-function keys(context: CommandContext, [pattern = '']: readonly string[]): string {
-  if (pattern === STARTUP_PATTERN) {
-    context.coturnStarted();
+function keys(caller: Caller, [pattern = '']: readonly string[]): string {
+  if (pattern === STATUS_KEYS_PATTERN) {
+    caller.coturnStarted();
     return EMPTY_ARRAY;
   }
-  if (pattern.length > MAX_PATTERN_LENGTH) return PATTERN_TOO_LONG;
-  const found = context.statusKeys(new Glob(pattern));
+  if (pattern !== '*') return OTHER_PATTERN;
+  const found = caller.statusKeys();
   return found === undefined ? TOO_MANY_KEYS : arrayReply(found.map(bulkReply));
-}
-
-/** `SCAN cursor [MATCH pattern] [COUNT n] [TYPE type]`: all keys at once, so the cursor ends at 0. */
-function scan(context: CommandContext, [cursor = '', ...options]: readonly string[]): string {
-  if (!/^\d{1,20}$/.test(cursor)) return errorReply('ERR invalid cursor');
-  if (options.length % 2 !== 0) return errorReply('ERR syntax error');
-  let pattern = '*';
-  let isString = true;
-  for (let at = 0; at < options.length; at += 2) {
-    const value = options[at + 1] ?? '';
-    switch (options[at]?.toLowerCase()) {
-      case 'match':
-        pattern = value;
-        break;
-      case 'type':
-        isString = value.toLowerCase() === 'string';
-        break;
-      case 'count':
-        break;
-      default:
-        return errorReply('ERR syntax error');
-    }
-  }
-  if (pattern.length > MAX_PATTERN_LENGTH) return PATTERN_TOO_LONG;
-  const isFirst = /^0+$/.test(cursor) && isString;
-  const found = isFirst ? context.statusKeys(new Glob(pattern)) : [];
-  if (found === undefined) return TOO_MANY_KEYS;
-  return arrayReply([bulkReply('0'), arrayReply(found.map(bulkReply))]);
 }
 
 /** The version shown to clients that ask; they only check that it is not ancient. */
@@ -242,12 +208,12 @@ function info(): string {
 }
 
 /** `redis-cli` asks for `COMMAND DOCS` at its start and is content with none. */
-function command(_: CommandContext, [subcommand = '']: readonly string[]): string {
+function command(_: Caller, [subcommand = '']: readonly string[]): string {
   return subcommand.toLowerCase() === 'count' ? integerReply(0) : EMPTY_ARRAY;
 }
 
 /** `redis-benchmark` asks for `CONFIG GET save`. */
-function config(_: CommandContext, [subcommand = '']: readonly string[]): string {
+function config(_: Caller, [subcommand = '']: readonly string[]): string {
   if (subcommand.toLowerCase() === 'get') return EMPTY_ARRAY;
   return errorReply(`ERR unknown subcommand '${printable(subcommand)}'. Try CONFIG HELP.`);
 }

@@ -1,15 +1,15 @@
 import type { Socket } from 'node:net';
-import { Session, type SessionOptions } from './client.ts';
+import { type ClientOptions, StatsdbClient } from './client.ts';
 import { ReplyBatch } from './reply-batch.ts';
-import type { CloseReason, Refusal, StatsdbTelemetry } from './statsdb-stats.ts';
+import type { CloseReason, Refusal, StatsdbStats } from './statsdb-stats.ts';
 
 /** What a connection needs of its server. */
 export interface ConnectionOptions
-  extends Pick<SessionOptions, 'id' | 'peer' | 'sink' | 'password' | 'openOrigin' | 'origins'> {
+  extends Pick<ClientOptions, 'id' | 'peer' | 'sink' | 'password' | 'openOrigin' | 'origins'> {
   readonly socket: Socket;
   /** The current time in ms; asked once for each chunk of bytes. */
   readonly nowMs: () => number;
-  readonly telemetry: StatsdbTelemetry;
+  readonly stats: StatsdbStats;
   /** Hears once that the socket is closed. */
   readonly onClosed: (connection: StatsdbConnection) => void;
 }
@@ -26,9 +26,9 @@ export const AUTHENTICATION_TIMEOUT_MS = 10_000;
  */
 export const CLOSE_TIMEOUT_MS = 2_000;
 
-/** One TCP connection: moves bytes between its socket and its session, and knows when to end it. */
+/** One TCP connection: moves bytes between its socket and its client, and knows when to end it. */
 export class StatsdbConnection {
-  readonly session: Session;
+  readonly client: StatsdbClient;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #replies: ReplyBatch;
@@ -38,16 +38,16 @@ export class StatsdbConnection {
   #isMuted = false;
 
   constructor(options: ConnectionOptions) {
-    const { socket, peer, telemetry, password } = options;
+    const { socket, peer, stats, password } = options;
     this.#options = options;
     this.#socket = socket;
     this.#replies = new ReplyBatch(socket);
-    this.session = new Session({
+    this.client = new StatsdbClient({
       ...options,
       replies: this.#replies,
-      onWrongPassword: () => telemetry.wrongPassword(peer),
+      onWrongPassword: () => stats.noteWrongPassword(peer),
     });
-    telemetry.connected(peer);
+    stats.noteOpened(peer);
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
     // Node answers the peer's end with ours, but not before our replies were read: perhaps never.
     socket.on('end', () => this.#closeWithin(CLOSE_TIMEOUT_MS));
@@ -72,22 +72,22 @@ export class StatsdbConnection {
   #take(chunk: Buffer): void {
     // What comes after the end is read only to be thrown away.
     if (this.#isEnding) return;
-    const end = this.session.take(chunk, this.#options.nowMs());
+    const end = this.client.take(chunk, this.#options.nowMs());
     if (this.#replies.isMuted) this.#noteMuted();
     if (end?.kind === 'quit') this.#end('quit');
     else if (end !== undefined) this.#refuse(end.reason);
-    else if (this.#timer !== undefined && this.session.isAuthenticated) this.#stopTimer();
+    else if (this.#timer !== undefined && this.client.isAuthenticated) this.#stopTimer();
   }
 
   #noteMuted(): void {
-    const { telemetry } = this.#options;
-    if (!this.#isMuted) telemetry.muted(this.#options.peer);
+    const { stats, peer } = this.#options;
+    if (!this.#isMuted) stats.noteMuted(peer);
     this.#isMuted = true;
-    telemetry.repliesDropped(this.#replies.takeDropped());
+    stats.droppedReplies += this.#replies.takeDropped();
   }
 
   #refuse(refusal: Refusal): void {
-    this.#options.telemetry.refused(this.#options.peer, refusal);
+    this.#options.stats.noteRefused(this.#options.peer, refusal);
     this.#end('refused');
   }
 
@@ -105,7 +105,7 @@ export class StatsdbConnection {
 
   #closed(): void {
     this.#stopTimer();
-    this.#options.telemetry.closed(this.#options.peer, this.#reason);
+    this.#options.stats.noteClosed(this.#options.peer, this.#reason);
     this.#options.onClosed(this);
   }
 

@@ -8,7 +8,7 @@ import type { MessageSink, Source, SourceStatus } from '../source.ts';
 import { Password } from './client.ts';
 import { errorReply } from './reply-batch.ts';
 import { StatsdbConnection } from './statsdb-connection.ts';
-import { StatsdbStats, StatsdbTelemetry } from './statsdb-stats.ts';
+import { StatsdbStats } from './statsdb-stats.ts';
 
 /** A host, by name or address, and a TCP port. */
 export interface ListenAddress {
@@ -61,9 +61,9 @@ export function createStatsdbSource(options: StatsdbSourceOptions): StatsdbSourc
 
 class ListeningStatsdbSource implements StatsdbSource {
   readonly stats: SourceStats;
-  readonly statsdb = new StatsdbStats();
+  readonly statsdb: StatsdbStats;
   readonly #options: StatsdbSourceOptions;
-  readonly #telemetry: StatsdbTelemetry;
+  readonly #log: Logger;
   readonly #password: Password | undefined;
   readonly #connections = new Set<StatsdbConnection>();
   /** Those of the addresses that sent messages; the sink limits their number. */
@@ -77,8 +77,8 @@ class ListeningStatsdbSource implements StatsdbSource {
   constructor(options: StatsdbSourceOptions) {
     this.#options = options;
     this.stats = options.stats;
-    const log = options.log.child({ source: options.stats.name });
-    this.#telemetry = new StatsdbTelemetry(this.statsdb, log, options.nowMs);
+    this.#log = options.log.child({ source: options.stats.name });
+    this.statsdb = new StatsdbStats(this.#log, options.nowMs);
     this.#password = options.password === undefined ? undefined : new Password(options.password);
   }
 
@@ -91,7 +91,7 @@ class ListeningStatsdbSource implements StatsdbSource {
     const isListening = this.#address !== undefined;
     return {
       kind: 'statsdb',
-      up: [...this.#connections].some(({ session }) => session.isCoturn),
+      up: [...this.#connections].some(({ client }) => client.isCoturn),
       ready: isListening,
       detail: isListening ? `${count} ${count === 1 ? 'connection' : 'connections'}` : 'closed',
     };
@@ -143,12 +143,12 @@ class ListeningStatsdbSource implements StatsdbSource {
       this.#starting = undefined;
       throw new Error(`Cannot listen for coturn on ${host}:${port}: ${reasonOf(cause)}`, { cause });
     }
-    server.on('error', (error) => this.#telemetry.acceptFailed(error));
+    server.on('error', (error) => this.statsdb.noteAcceptError(error));
     const bound = server.address();
     // Never so for a TCP socket that listens.
     if (bound === null || typeof bound === 'string') return;
     this.#address = { host: bound.address, port: bound.port };
-    this.#telemetry.listening(bound.address, bound.port);
+    this.#log.info({ host: bound.address, port: bound.port }, 'statsdb listens');
   }
 
   #accept(socket: Socket): void {
@@ -171,7 +171,7 @@ class ListeningStatsdbSource implements StatsdbSource {
       sink: this.#options.sink,
       password: this.#password,
       nowMs: this.#options.nowMs,
-      telemetry: this.#telemetry,
+      stats: this.statsdb,
       openOrigin: () => this.#openOrigin(address),
       origins: () => this.#origins,
       onClosed: (closed) => this.#closed(closed),
@@ -181,17 +181,17 @@ class ListeningStatsdbSource implements StatsdbSource {
 
   /** Closed as soon as the words are sent: who opens thousands must not be able to hold them. */
   #turnAway(socket: Socket, peer: string): void {
-    this.#telemetry.connected(peer);
-    this.#telemetry.refused(peer, 'too_many_connections');
+    this.statsdb.noteOpened(peer);
+    this.statsdb.noteRefused(peer, 'too_many_connections');
     socket.on('error', () => undefined);
-    socket.on('close', () => this.#telemetry.closed(peer, 'refused'));
+    socket.on('close', () => this.statsdb.noteClosed(peer, 'refused'));
     socket.end(TOO_MANY);
     socket.destroySoon();
   }
 
   #closed(connection: StatsdbConnection): void {
     this.#connections.delete(connection);
-    const origin = connection.session.publishingOrigin;
+    const origin = connection.client.publishingOrigin;
     const { closeReason } = connection;
     if (origin === undefined || closeReason === 'quit' || closeReason === 'stopped') return;
     // What was written when it broke may be lost: its sums are no longer an unbroken series.

@@ -20,9 +20,13 @@ export const CLOSE_REASONS = ['peer', 'quit', 'socket_error', 'refused', 'stoppe
 /** One of {@link CLOSE_REASONS}. */
 export type CloseReason = (typeof CLOSE_REASONS)[number];
 
+/** A warning of one kind is written at most this often, however often it happens. */
+const WARN_INTERVAL_MS = 60_000;
+
 /**
- * What is counted about the connections of one embedded statsdb. Plain numbers, read at a scrape;
- * all but `connections` only grow.
+ * What is counted about the connections of one embedded statsdb, and the lines that go with it.
+ * Plain numbers, read at a scrape; all but `connections` only grow. Warnings are written at most once
+ * a minute for each kind, with the number so far, and name no address; addresses are at debug only.
  */
 export class StatsdbStats {
   /** Connections open now, those on their way out included. */
@@ -41,80 +45,53 @@ export class StatsdbStats {
   wrongPasswords = 0;
   /** Connections that could not be accepted, for example for want of file descriptors. */
   acceptErrors = 0;
-}
-
-function zeroes<K extends string>(keys: readonly K[]): Record<K, number> {
-  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
-}
-
-/** A warning of one kind is written at most this often, however often it happens. */
-const WARN_INTERVAL_MS = 60_000;
-
-/**
- * What the embedded statsdb tells about itself: each function moves a counter and writes a line.
- * Warnings are written at most once a minute for each kind, with the number so far, and name no
- * address; addresses are at debug only.
- */
-export class StatsdbTelemetry {
-  readonly #stats: StatsdbStats;
   readonly #log: Logger;
   readonly #nowMs: () => number;
   readonly #warnedAtMs = new Map<string, number>();
 
-  constructor(stats: StatsdbStats, log: Logger, nowMs: () => number) {
-    this.#stats = stats;
+  constructor(log: Logger, nowMs: () => number) {
     this.#log = log;
     this.#nowMs = nowMs;
   }
 
-  /** The port is open. */
-  listening(host: string, port: number): void {
-    this.#log.info({ host, port }, 'statsdb listens');
-  }
-
   /** A connection was accepted. */
-  connected(peer: string): void {
-    this.#stats.accepted++;
-    this.#stats.connections++;
+  noteOpened(peer: string): void {
+    this.accepted++;
+    this.connections++;
     this.#log.debug({ peer }, 'statsdb connection opened');
   }
 
   /** A connection is gone. */
-  closed(peer: string, reason: CloseReason): void {
-    this.#stats.connections--;
-    this.#stats.closed[reason]++;
+  noteClosed(peer: string, reason: CloseReason): void {
+    this.connections--;
+    this.closed[reason]++;
     this.#log.debug({ peer, reason }, 'statsdb connection closed');
   }
 
-  /** A connection is turned away; `closed` follows. */
-  refused(peer: string, reason: Refusal): void {
-    const total = ++this.#stats.refused[reason];
+  /** A connection is turned away; `noteClosed` follows. */
+  noteRefused(peer: string, reason: Refusal): void {
+    const total = ++this.refused[reason];
     this.#log.debug({ peer, reason }, 'statsdb connection refused');
     this.#warn(reason, { reason, total }, 'statsdb refused a connection');
   }
 
   /** A peer does not read its replies and gets no more of them. */
-  muted(peer: string): void {
-    const total = ++this.#stats.mutedConnections;
+  noteMuted(peer: string): void {
+    const total = ++this.mutedConnections;
     this.#log.debug({ peer }, 'statsdb peer does not read replies');
     this.#warn('muted', { total }, 'statsdb stopped replying to a peer that does not read');
   }
 
-  /** Replies were not sent to a peer that does not read. */
-  repliesDropped(count: number): void {
-    this.#stats.droppedReplies += count;
-  }
-
   /** A password was wrong. */
-  wrongPassword(peer: string): void {
-    const total = ++this.#stats.wrongPasswords;
+  noteWrongPassword(peer: string): void {
+    const total = ++this.wrongPasswords;
     this.#log.debug({ peer }, 'statsdb peer sent a wrong password');
     this.#warn('wrong_password', { total }, 'statsdb was sent a wrong password');
   }
 
   /** The operating system gave no connection. */
-  acceptFailed(error: Error): void {
-    const total = ++this.#stats.acceptErrors;
+  noteAcceptError(error: Error): void {
+    const total = ++this.acceptErrors;
     this.#warn('accept', { total, err: error }, 'statsdb cannot accept connections');
   }
 
@@ -126,4 +103,8 @@ export class StatsdbTelemetry {
     this.#warnedAtMs.set(kind, nowMs);
     this.#log.warn(fields, message);
   }
+}
+
+function zeroes<K extends string>(keys: readonly K[]): Record<K, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0])) as Record<K, number>;
 }

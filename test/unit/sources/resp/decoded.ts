@@ -1,5 +1,4 @@
-import type { CommandHandler } from '../../../../src/sources/resp/decoder.ts';
-import { Decoder } from '../../../../src/sources/resp/decoder.ts';
+import { type CommandHandler, createCommandReader } from '../../../../src/sources/resp/commands.ts';
 import { COMMAND_LIMITS } from '../../../../src/sources/resp/limits.ts';
 
 /** A handler that collects commands, and checks that both ways a PUBLISH comes say the same. */
@@ -7,12 +6,12 @@ export class Collector implements CommandHandler {
   readonly commands: string[][] = [];
   #shared: string[] = [];
 
-  publishShared(key: string, payload: string): boolean {
+  messageShared(key: string, payload: string): boolean {
     this.#shared = [key, payload];
     return false;
   }
 
-  publish(key: string, payload: string): void {
+  message(key: string, payload: string): void {
     // Invalid UTF-8 apart, which both decode alike, slices and copies are equal.
     if (this.#shared[0] !== key || this.#shared[1] !== payload) throw new Error('they differ');
     this.commands.push(['publish', key, payload]);
@@ -23,12 +22,12 @@ export class Collector implements CommandHandler {
   }
 }
 
-/** What a new decoder makes of these chunks: its commands and its error. */
+/** What a new reader makes of these chunks: its commands and its error. */
 export function decode(...chunks: Buffer[]): { commands: string[][]; error: string | undefined } {
   const collector = new Collector();
-  const decoder = new Decoder(collector, COMMAND_LIMITS);
+  const reader = createCommandReader(collector, COMMAND_LIMITS);
   let error: string | undefined;
-  for (const chunk of chunks) error = decoder.push(Buffer.from(chunk));
+  for (const chunk of chunks) error = reader.push(Buffer.from(chunk));
   return { commands: collector.commands, error };
 }
 

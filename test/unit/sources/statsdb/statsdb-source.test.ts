@@ -15,7 +15,7 @@ import {
   type StatsdbSource,
   type StatsdbSourceOptions,
 } from '../../../../src/sources/statsdb/statsdb-source.ts';
-import { StatsdbStats, StatsdbTelemetry } from '../../../../src/sources/statsdb/statsdb-stats.ts';
+import { StatsdbStats } from '../../../../src/sources/statsdb/statsdb-stats.ts';
 import { FakeSink } from '../fake-sink.ts';
 import { byteByByte, decode, encode } from '../resp/decoded.ts';
 
@@ -471,22 +471,21 @@ describe('StatsdbSource and a coturn that never reads', () => {
   });
 });
 
-describe('StatsdbTelemetry', () => {
+describe('StatsdbStats', () => {
   it('counts connections that could not be accepted, and says so once a minute', () => {
     const lines: string[] = [];
     const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) });
-    const stats = new StatsdbStats();
     let nowMs = 0;
-    const telemetry = new StatsdbTelemetry(stats, log, () => nowMs);
-    telemetry.acceptFailed(new Error('accept EMFILE'));
-    telemetry.acceptFailed(new Error('accept EMFILE'));
+    const stats = new StatsdbStats(log, () => nowMs);
+    stats.noteAcceptError(new Error('accept EMFILE'));
+    stats.noteAcceptError(new Error('accept EMFILE'));
     nowMs = 60_000;
-    telemetry.acceptFailed(new Error('accept EMFILE'));
+    stats.noteAcceptError(new Error('accept EMFILE'));
     expect(stats.acceptErrors).toBe(3);
     expect(lines).toHaveLength(2);
     // A clock that was set back by more than a minute does not silence it either.
     nowMs = -1;
-    telemetry.acceptFailed(new Error('accept EMFILE'));
+    stats.noteAcceptError(new Error('accept EMFILE'));
     expect(lines).toHaveLength(3);
   });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Decoder } from '../../../../src/sources/resp/decoder.ts';
+import { createCommandReader } from '../../../../src/sources/resp/commands.ts';
 import {
   COMMAND_LIMITS,
   MAX_INLINE_BYTES,
@@ -12,10 +12,10 @@ import { byteByByte, Collector, decode, encode } from './decoded.ts';
 const KEY = 'turn/realm/example.org/user/alice/allocation/001000000000000001/traffic';
 const PAYLOAD = 'rcvp=2048, rcvb=350000, sentp=2048, sentb=352256';
 
-describe('Decoder', () => {
+describe('createCommandReader', () => {
   const good: [string, string | Buffer, string[][]][] = [
     ['a publish', encode('publish', KEY, PAYLOAD), [['publish', KEY, PAYLOAD]]],
-    ['a publish in mixed case', encode('PubLish', KEY, PAYLOAD), [['publish', KEY, PAYLOAD]]],
+    ['a publish in mixed case', encode('PubLish', KEY, PAYLOAD), [['PubLish', KEY, PAYLOAD]]],
     ['an empty key and payload', encode('publish', '', ''), [['publish', '', '']]],
     ['a publish short of an argument', encode('publish', KEY), [['publish', KEY]]],
     ['a publish with one too many', encode('PUBLISH', 'a', 'b', 'c'), [['PUBLISH', 'a', 'b', 'c']]],
@@ -140,45 +140,45 @@ describe('Decoder', () => {
   });
 
   it('holds nothing after an error', () => {
-    const decoder = new Decoder(new Collector(), COMMAND_LIMITS);
-    decoder.push(Buffer.from('*2\r\n$4\r\nPI'));
-    expect(decoder.pendingBytes).toBe(10);
-    decoder.push(Buffer.from('xxxx'));
-    expect(decoder.pendingBytes).toBe(0);
+    const reader = createCommandReader(new Collector(), COMMAND_LIMITS);
+    reader.push(Buffer.from('*2\r\n$4\r\nPI'));
+    expect(reader.pendingBytes).toBe(10);
+    reader.push(Buffer.from('xxxx'));
+    expect(reader.pendingBytes).toBe(0);
   });
 
   it('hands a known delta out once', () => {
     const taken: string[][] = [];
     const handler = {
-      publishShared: (...args: string[]) => taken.push(args) > 0,
-      publish: () => expect.unreachable(),
+      messageShared: (...args: string[]) => taken.push(args) > 0,
+      message: () => expect.unreachable(),
       command: () => expect.unreachable(),
     };
-    new Decoder(handler, COMMAND_LIMITS).push(encode('publish', KEY, PAYLOAD));
+    createCommandReader(handler, COMMAND_LIMITS).push(encode('publish', KEY, PAYLOAD));
     expect(taken).toEqual([[KEY, PAYLOAD]]);
   });
 
   it('applies new limits from the next command on', () => {
     const collector = new Collector();
-    const decoder = new Decoder(collector, UNAUTHENTICATED_LIMITS);
-    expect(decoder.push(encode('echo', 'x'.repeat(16_384)))).toBeUndefined();
-    decoder.limits = COMMAND_LIMITS;
-    expect(decoder.push(encode('echo', 'x'.repeat(16_385)))).toBeUndefined();
-    decoder.limits = UNAUTHENTICATED_LIMITS;
-    expect(decoder.push(encode('echo', 'x'.repeat(16_385)))).toBe('argument_too_long');
+    const reader = createCommandReader(collector, UNAUTHENTICATED_LIMITS);
+    expect(reader.push(encode('echo', 'x'.repeat(16_384)))).toBeUndefined();
+    reader.limits = COMMAND_LIMITS;
+    expect(reader.push(encode('echo', 'x'.repeat(16_385)))).toBeUndefined();
+    reader.limits = UNAUTHENTICATED_LIMITS;
+    expect(reader.push(encode('echo', 'x'.repeat(16_385)))).toBe('argument_too_long');
     expect(collector.commands).toHaveLength(2);
   });
 
   it('never holds more than the limit', () => {
-    const decoder = new Decoder(new Collector(), COMMAND_LIMITS);
+    const reader = createCommandReader(new Collector(), COMMAND_LIMITS);
     // A thousand arguments of a kilobyte each pass every limit but the one of the command.
-    let error = decoder.push(Buffer.from('*1024\r\n'));
+    let error = reader.push(Buffer.from('*1024\r\n'));
     const argument = Buffer.from(`$1000\r\n${'x'.repeat(1_000)}\r\n`);
     let highest = 0;
     let sent = 0;
     while (error === undefined) {
-      error = decoder.push(argument);
-      highest = Math.max(highest, decoder.pendingBytes);
+      error = reader.push(argument);
+      highest = Math.max(highest, reader.pendingBytes);
       sent++;
     }
     expect(error).toBe('command_too_long');
@@ -194,10 +194,10 @@ describe('Decoder', () => {
 
   it('takes a large argument byte by byte without looking at it again and again', () => {
     const collector = new Collector();
-    const decoder = new Decoder(collector, COMMAND_LIMITS);
-    for (const byte of byteByByte(encode('echo', 'x'.repeat(65_536)))) decoder.push(byte);
+    const reader = createCommandReader(collector, COMMAND_LIMITS);
+    for (const byte of byteByByte(encode('echo', 'x'.repeat(65_536)))) reader.push(byte);
     expect(collector.commands[0]?.[1]).toHaveLength(65_536);
-    expect(decoder.pendingBytes).toBe(0);
+    expect(reader.pendingBytes).toBe(0);
   });
 
   it('decodes any commands split anywhere', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PushFilter } from '../../../../src/sources/resp/push-filter.ts';
+import { createReplyReader } from '../../../../src/sources/resp/replies.ts';
 
 interface Heard {
   readonly messages: string[];
@@ -19,7 +19,7 @@ function message(key: string, payload: string): string {
 function hear(chunks: readonly Buffer[], takesShared = true): Heard {
   const messages: string[] = [];
   let others = '';
-  const filter = new PushFilter({
+  const reader = createReplyReader({
     messageShared(key, payload) {
       if (takesShared) messages.push(`${key} ${payload}`);
       return takesShared;
@@ -29,7 +29,7 @@ function hear(chunks: readonly Buffer[], takesShared = true): Heard {
       others += bytes.toString();
     },
   });
-  const isReadable = chunks.every((chunk) => filter.push(chunk));
+  const isReadable = chunks.every((chunk) => reader.push(chunk) === undefined);
   return { messages, others, isReadable };
 }
 
@@ -65,7 +65,7 @@ const EXPECTED: Heard = {
   isReadable: true,
 };
 
-describe('PushFilter', () => {
+describe('createReplyReader', () => {
   const bytes = Buffer.from(STREAM);
 
   it.each([true, false])('takes messages and passes the rest on (shared: %s)', (takesShared) => {
@@ -106,6 +106,23 @@ describe('PushFilter', () => {
     const { messages, others } = hear([Buffer.from(text), Buffer.from('\r\n\r\n')]);
     expect(messages).toEqual([]);
     expect(others).toBe('');
+  });
+
+  it('shares the text of all messages of a chunk but those that are not ASCII', () => {
+    const shared: string[] = [];
+    const reader = createReplyReader({
+      messageShared: (key) => shared.push(key) > 0,
+      message: () => expect.unreachable(),
+      other: () => undefined,
+    });
+    const keys = [KEY, 'turn/user/café/allocation/000000000000000002/traffic', KEY];
+    reader.push(Buffer.from(keys.map((key) => message(key, PAYLOAD)).join('')));
+    expect(shared).toEqual(keys);
+  });
+
+  it('leaves messages of patterns that nobody here subscribes to to the client', () => {
+    const short = message(KEY, PAYLOAD).replace('$12\r\nturn/realm/*', '$1\r\n*');
+    expect(hear([Buffer.from(short)])).toEqual({ messages: [], others: short, isReadable: true });
   });
 
   it('has no use for a connection that sends no Redis protocol', () => {
