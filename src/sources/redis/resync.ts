@@ -86,11 +86,7 @@ const STEP = 1000;
  */
 export async function* scanStatusKeys(redis: Redis): AsyncGenerator<readonly StatusEntry[]> {
   // Bytes, since a key need not be valid UTF-8 and is asked for again by its name.
-  const steps = redis.scanBufferStream({
-    match: STATUS_KEYS_PATTERN,
-    count: STEP,
-    highWaterMark: 1,
-  });
+  const steps = redis.scanBufferStream({ match: STATUS_KEYS_PATTERN, count: STEP });
   for await (const keys of steps as AsyncIterable<Buffer[]>) {
     if (keys.length > 0) yield entriesOf(keys, await redis.mgetBuffer(keys));
   }
