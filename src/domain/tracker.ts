@@ -155,10 +155,10 @@ export class Tracker {
     for (const allocation of origin.allocations.values()) this.#table.suspect(allocation);
   }
 
-  /** Status keys of what lives in this origin. */
-  *statusKeys(origin: Origin): IterableIterator<string> {
+  /** Status keys of what is held of this origin; undefined for each that ended or is suspect. */
+  *statusKeys(origin: Origin): IterableIterator<string | undefined> {
     for (const { key, endReason, suspect } of origin.allocations.values()) {
-      if (endReason === undefined && !suspect) yield `${key}/status`;
+      yield endReason === undefined && !suspect ? `${key}/status` : undefined;
     }
   }
 

@@ -128,6 +128,13 @@ export function registerStatsdbMetrics(
     },
   });
   registerCounter(registry, {
+    name: 'coturn_exporter_statsdb_wrong_passwords_total',
+    help: 'Wrong passwords sent to the embedded statsdb.',
+    labels: ['source'],
+    read: () =>
+      sources.map(({ stats, statsdb }) => [{ source: stats.name }, statsdb.wrongPasswords]),
+  });
+  registerCounter(registry, {
     name: 'coturn_exporter_statsdb_dropped_replies_total',
     help: 'Replies that the embedded statsdb dropped because the peer did not read them. No events are lost by this.',
     labels: ['source'],

@@ -54,8 +54,8 @@ export interface MessageSink {
   noteGap(origin: Origin): void;
   /** A coturn of this origin has started anew: what was live is suspect until heard of (rule 7). */
   suspectAll(origin: Origin, nowMs: number): void;
-  /** Status keys (`turn/…/status`) of the live allocations of this origin. */
-  statusKeys(origin: Origin): Iterable<string>;
+  /** Status keys (`turn/…/status`) of what is held of this origin; undefined for what does not live. */
+  statusKeys(origin: Origin): Iterable<string | undefined>;
 }
 
 /** A sink whose allocations can be compared with the status keys of a Redis. */

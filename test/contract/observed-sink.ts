@@ -68,7 +68,7 @@ export class ObservedSink implements ScanSink {
     this.tracker.suspectAll(origin, nowMs);
   }
 
-  statusKeys(origin: Origin): Iterable<string> {
+  statusKeys(origin: Origin): Iterable<string | undefined> {
     return this.tracker.statusKeys(origin);
   }
 

@@ -73,7 +73,7 @@ function connections() {
 
 function refused() {
   return timeSeries({
-    title: 'Connections refused per minute',
+    title: 'Connections refused and wrong passwords per minute',
     description:
       'What the embedded statsdb turned away, by reason: a coturn with another password, or something that is no coturn.',
     unit: 'cpm',
@@ -81,6 +81,10 @@ function refused() {
       promRange(
         `sum by (source, reason) (${PER_MINUTE('coturn_exporter_statsdb_connections_refused_total')})`,
         '{{source}} {{reason}}',
+      ),
+      promRange(
+        `sum by (source) (${PER_MINUTE('coturn_exporter_statsdb_wrong_passwords_total')})`,
+        '{{source}} wrong passwords',
       ),
     ],
   });

@@ -26,6 +26,8 @@ export interface ClientOptions {
   readonly openOrigin: () => Origin;
   /** Those opened so far by all clients of the server. */
   readonly origins: () => Iterable<Origin>;
+  /** Hears that a coturn process has started in a key space. */
+  readonly onCoturnStarted: (origin: Origin, nowMs: number) => void;
   /** Hears of each wrong password. */
   readonly onWrongPassword: () => void;
 }
@@ -33,9 +35,15 @@ export interface ClientOptions {
 /** How a connection ended, seen from the protocol. */
 export type ClientEnd =
   | { readonly kind: 'quit' }
-  | { readonly kind: 'protocol_error'; readonly reason: ProtocolError };
+  | { readonly kind: 'refused'; readonly reason: ProtocolError | 'wrong_password' };
 
-/** Keys in one reply, about 1 MB: people look at fewer, and `/metrics` has the numbers. */
+/** Wrong passwords after which a connection is closed: coturn has one, and does not guess. */
+export const MAX_WRONG_PASSWORDS = 3;
+
+/**
+ * Keys that are looked at for the commands of one chunk, about 1 MB of replies: people look at
+ * fewer, and `/metrics` has the numbers. It keeps a person with redis-cli from stopping the events.
+ */
 const MAX_LISTED_KEYS = 10_000;
 
 const NO_AUTH = errorReply('NOAUTH Authentication required.');
@@ -54,6 +62,9 @@ export class StatsdbClient implements Caller, CommandHandler {
   #hasPublished = false;
   #end: ClientEnd | undefined;
   #nowMs = 0;
+  #wrongPasswords = 0;
+  /** Keys that may still be looked at for the commands of this chunk. */
+  #keyBudget = MAX_LISTED_KEYS;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -81,6 +92,16 @@ export class StatsdbClient implements Caller, CommandHandler {
     return this.#isCoturn;
   }
 
+  /** Whether it has shown that it is no mere crowd: by the password, or without one by a message. */
+  get hasProved(): boolean {
+    return this.#options.password === undefined ? this.#hasPublished : this.#isAuthenticated;
+  }
+
+  /** How many wrong passwords came. */
+  get wrongPasswords(): number {
+    return this.#wrongPasswords;
+  }
+
   /** The key space of the peer if messages came from it. */
   get publishingOrigin(): Origin | undefined {
     return this.#hasPublished ? this.#origin : undefined;
@@ -99,10 +120,11 @@ export class StatsdbClient implements Caller, CommandHandler {
   take(chunk: Buffer, nowMs: number): ClientEnd | undefined {
     if (this.#end !== undefined) return this.#end;
     this.#nowMs = nowMs;
+    this.#keyBudget = MAX_LISTED_KEYS;
     const reason = this.#reader.push(chunk);
     if (reason !== undefined && this.#end === undefined) {
       this.#replies.add(errorReply(protocolErrorText(reason)));
-      this.#end = { kind: 'protocol_error', reason };
+      this.#end = { kind: 'refused', reason };
     }
     this.#replies.flush();
     return this.#end;
@@ -134,6 +156,10 @@ export class StatsdbClient implements Caller, CommandHandler {
     if (this.#options.password === undefined) return 'not_needed';
     if (!this.#options.password.matches(password)) {
       this.#options.onWrongPassword();
+      this.#wrongPasswords += 1;
+      if (!this.#isAuthenticated && this.#wrongPasswords >= MAX_WRONG_PASSWORDS) {
+        this.#end = { kind: 'refused', reason: 'wrong_password' };
+      }
       return 'wrong';
     }
     this.#isAuthenticated = true;
@@ -149,7 +175,7 @@ export class StatsdbClient implements Caller, CommandHandler {
 
   coturnStarted(): void {
     this.#isCoturn = true;
-    this.#sink.suspectAll(this.#openOrigin(), this.#nowMs);
+    this.#options.onCoturnStarted(this.#openOrigin(), this.#nowMs);
   }
 
   statusKeys(): string[] | undefined {
@@ -157,8 +183,11 @@ export class StatsdbClient implements Caller, CommandHandler {
     if (this.#replies.isMuted) return [];
     const found: string[] = [];
     for (const origin of this.#options.origins()) {
+      // Every entry that is looked at counts, also one that is not listed.
       for (const key of this.#sink.statusKeys(origin)) {
-        if (found.push(key) > MAX_LISTED_KEYS) return undefined;
+        this.#keyBudget -= 1;
+        if (this.#keyBudget < 0) return undefined;
+        if (key !== undefined) found.push(key);
       }
     }
     return found;

@@ -1,24 +1,33 @@
 import type { Socket } from 'node:net';
 import { type ClientOptions, StatsdbClient } from './client.ts';
-import { ReplyBatch } from './reply-batch.ts';
+import type { Guest } from './places.ts';
+import { errorReply, ReplyBatch } from './reply-batch.ts';
 import type { CloseReason, Refusal, StatsdbStats } from './statsdb-stats.ts';
 
 /** What a connection needs of its server. */
-export interface ConnectionOptions
-  extends Pick<ClientOptions, 'id' | 'peer' | 'sink' | 'password' | 'openOrigin' | 'origins'> {
+export interface ConnectionOptions extends Omit<ClientOptions, 'replies' | 'onWrongPassword'> {
   readonly socket: Socket;
+  /** The peer's address, without port. */
+  readonly address: string;
   /** The current time in ms; asked once for each chunk of bytes. */
   readonly nowMs: () => number;
   readonly stats: StatsdbStats;
+  /** Asks for a lasting place, once the peer has proved itself; false when there is none. */
+  readonly settle: (connection: StatsdbConnection) => boolean;
   /** Hears once that the socket is closed. */
   readonly onClosed: (connection: StatsdbConnection) => void;
 }
 
 /**
- * Milliseconds until a peer must have sent the password, if one is set. coturn sends it with its
- * first bytes; who has not by then only takes a place.
+ * Milliseconds until a peer on probation must have proved itself. coturn sends its password with its
+ * first bytes, and a message right behind; who has not by then only takes a place.
  */
-export const AUTHENTICATION_TIMEOUT_MS = 10_000;
+export const PROBATION_MS = 10_000;
+
+/** Milliseconds until the answer to a second wrong password, and to all that was sent behind it. */
+export const WRONG_PASSWORD_DELAY_MS = 1_000;
+
+const TOO_MANY = errorReply('ERR max number of clients reached');
 
 /**
  * Milliseconds a peer has to read our last reply and hang up. Closing at once would reset the
@@ -27,7 +36,7 @@ export const AUTHENTICATION_TIMEOUT_MS = 10_000;
 export const CLOSE_TIMEOUT_MS = 2_000;
 
 /** One TCP connection: moves bytes between its socket and its client, and knows when to end it. */
-export class StatsdbConnection {
+export class StatsdbConnection implements Guest {
   readonly client: StatsdbClient;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
@@ -36,9 +45,10 @@ export class StatsdbConnection {
   #reason: CloseReason = 'peer';
   #isEnding = false;
   #isMuted = false;
+  #isOnProbation = false;
 
   constructor(options: ConnectionOptions) {
-    const { socket, peer, stats, password } = options;
+    const { socket, peer, stats } = options;
     this.#options = options;
     this.#socket = socket;
     this.#replies = new ReplyBatch(socket);
@@ -53,9 +63,30 @@ export class StatsdbConnection {
     socket.on('end', () => this.#closeWithin(CLOSE_TIMEOUT_MS));
     socket.on('error', () => this.#errored());
     socket.on('close', () => this.#closed());
-    if (password !== undefined) {
-      this.#startTimer(AUTHENTICATION_TIMEOUT_MS, () => this.#refuse('unauthenticated'));
-    }
+  }
+
+  get address(): string {
+    return this.#options.address;
+  }
+
+  get hasProved(): boolean {
+    return this.client.hasProved;
+  }
+
+  /** From now on it has some seconds to prove itself. */
+  putOnProbation(): void {
+    const { password } = this.#options;
+    this.#isOnProbation = true;
+    this.#startTimer(PROBATION_MS, () =>
+      this.#refuse(password === undefined ? 'too_many_connections' : 'unauthenticated'),
+    );
+  }
+
+  /** Closed as soon as the words are sent: who opens thousands must not be able to hold them. */
+  giveWay(): void {
+    if (this.#isEnding) return;
+    this.#refuse('too_many_connections', TOO_MANY);
+    this.#socket.destroySoon();
   }
 
   /** Why the connection closes or closed. */
@@ -72,11 +103,25 @@ export class StatsdbConnection {
   #take(chunk: Buffer): void {
     // What comes after the end is read only to be thrown away.
     if (this.#isEnding) return;
+    const wrongBefore = this.client.wrongPasswords;
     const end = this.client.take(chunk, this.#options.nowMs());
     if (this.#replies.isMuted) this.#noteMuted();
     if (end?.kind === 'quit') this.#end('quit');
     else if (end !== undefined) this.#refuse(end.reason);
-    else if (this.#timer !== undefined && this.client.isAuthenticated) this.#stopTimer();
+    else if (this.#isOnProbation && this.client.hasProved) this.#settle();
+    else if (this.client.wrongPasswords > Math.max(1, wrongBefore)) this.#slowDown();
+  }
+
+  #settle(): void {
+    this.#isOnProbation = false;
+    this.#stopTimer();
+    if (!this.#options.settle(this)) this.giveWay();
+  }
+
+  /** Who guesses passwords waits; what it sends meanwhile stays with the kernel. */
+  #slowDown(): void {
+    this.#socket.pause();
+    setTimeout(() => this.#socket.resume(), WRONG_PASSWORD_DELAY_MS).unref();
   }
 
   #noteMuted(): void {
@@ -86,15 +131,15 @@ export class StatsdbConnection {
     stats.droppedReplies += this.#replies.takeDropped();
   }
 
-  #refuse(refusal: Refusal): void {
+  #refuse(refusal: Refusal, words = ''): void {
     this.#options.stats.noteRefused(this.#options.peer, refusal);
-    this.#end('refused');
+    this.#end('refused', words);
   }
 
-  #end(reason: CloseReason): void {
+  #end(reason: CloseReason, words = ''): void {
     this.#isEnding = true;
     this.#reason = reason;
-    this.#socket.end();
+    this.#socket.end(words);
     this.#closeWithin(CLOSE_TIMEOUT_MS);
   }
 

@@ -6,7 +6,7 @@ import type { SourceStats } from '../../domain/source-stats.ts';
 import { errorCode } from '../../log.ts';
 import type { MessageSink, Source, SourceStatus } from '../source.ts';
 import { Password } from './client.ts';
-import { errorReply } from './reply-batch.ts';
+import { Places } from './places.ts';
 import { StatsdbConnection } from './statsdb-connection.ts';
 import { StatsdbStats } from './statsdb-stats.ts';
 
@@ -38,18 +38,16 @@ export interface StatsdbSource extends Source {
 }
 
 /**
- * Connections open at once. A coturn holds four and one more for each relay thread: this is room
- * for a hundred servers, and well below the usual limits on file descriptors.
- */
-export const MAX_CONNECTIONS = 1_000;
-
-/**
  * Milliseconds of silence before the kernel asks whether the peer is alive. An idle coturn 4.17 is
  * silent for days: only this tells it from one whose machine is gone.
  */
 const KEEP_ALIVE_DELAY_MS = 60_000;
 
-const TOO_MANY = errorReply('ERR max number of clients reached');
+/**
+ * A coturn that starts asks for its keys on several connections at once (one for each of its
+ * authentication threads); a repetition within this time is no second start, in ms.
+ */
+const START_INTERVAL_MS = 1_000;
 
 /**
  * Creates a source that listens as if it were a Redis, so that no Redis is needed. Each address
@@ -66,6 +64,9 @@ class ListeningStatsdbSource implements StatsdbSource {
   readonly #log: Logger;
   readonly #password: Password | undefined;
   readonly #connections = new Set<StatsdbConnection>();
+  readonly #places: Places;
+  /** When a coturn of an origin last started, in ms. */
+  readonly #startedMs = new WeakMap<Origin, number>();
   /** Those of the addresses that sent messages; the sink limits their number. */
   readonly #origins = new Set<Origin>();
   #server: Server | undefined;
@@ -80,6 +81,7 @@ class ListeningStatsdbSource implements StatsdbSource {
     this.#log = options.log.child({ source: options.stats.name });
     this.statsdb = new StatsdbStats(this.#log, options.nowMs);
     this.#password = options.password === undefined ? undefined : new Password(options.password);
+    this.#places = new Places(this.#password !== undefined);
   }
 
   get address(): ListenAddress | undefined {
@@ -160,12 +162,9 @@ class ListeningStatsdbSource implements StatsdbSource {
     }
     const address = unmapIpv4(remoteAddress);
     const peer = `${isIPv6(address) ? `[${address}]` : address}:${socket.remotePort}`;
-    if (this.#connections.size >= MAX_CONNECTIONS) {
-      this.#turnAway(socket, peer);
-      return;
-    }
     const connection = new StatsdbConnection({
       socket,
+      address,
       peer,
       id: ++this.#lastId,
       sink: this.#options.sink,
@@ -174,23 +173,26 @@ class ListeningStatsdbSource implements StatsdbSource {
       stats: this.statsdb,
       openOrigin: () => this.#openOrigin(address),
       origins: () => this.#origins,
+      onCoturnStarted: (origin, nowMs) => this.#coturnStarted(origin, nowMs),
+      settle: (settling) => this.#places.prove(settling),
       onClosed: (closed) => this.#closed(closed),
     });
     this.#connections.add(connection);
+    const admission = this.#places.enter(connection);
+    if (admission === 'probation') connection.putOnProbation();
+    if (admission === 'refused') connection.giveWay();
   }
 
-  /** Closed as soon as the words are sent: who opens thousands must not be able to hold them. */
-  #turnAway(socket: Socket, peer: string): void {
-    this.statsdb.noteOpened(peer);
-    this.statsdb.noteRefused(peer, 'too_many_connections');
-    socket.on('error', () => undefined);
-    socket.on('close', () => this.statsdb.noteClosed(peer, 'refused'));
-    socket.end(TOO_MANY);
-    socket.destroySoon();
+  #coturnStarted(origin: Origin, nowMs: number): void {
+    const startedMs = this.#startedMs.get(origin);
+    if (startedMs !== undefined && nowMs - startedMs < START_INTERVAL_MS) return;
+    this.#startedMs.set(origin, nowMs);
+    this.#options.sink.suspectAll(origin, nowMs);
   }
 
   #closed(connection: StatsdbConnection): void {
     this.#connections.delete(connection);
+    this.#places.leave(connection);
     const origin = connection.client.publishingOrigin;
     const { closeReason } = connection;
     if (origin === undefined || closeReason === 'quit' || closeReason === 'stopped') return;

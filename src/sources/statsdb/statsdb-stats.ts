@@ -3,14 +3,24 @@ import { PROTOCOL_ERRORS, type ProtocolError } from '../resp/limits.ts';
 
 /**
  * Why the embedded statsdb turned a connection away: too many at once, no password within the
- * time, or bytes that are not what they should be. A closed set: it is a metric label.
+ * time or wrong ones, no TLS where it is asked for or none that could be agreed on, or bytes that
+ * are not what they should be. A closed set: it is a metric label.
  */
-export type Refusal = 'too_many_connections' | 'unauthenticated' | ProtocolError;
+export type Refusal =
+  | 'too_many_connections'
+  | 'unauthenticated'
+  | 'wrong_password'
+  | 'plain_text'
+  | 'tls_handshake'
+  | ProtocolError;
 
 /** Every {@link Refusal}, so that all series start at 0. */
 export const REFUSALS: readonly Refusal[] = [
   'too_many_connections',
   'unauthenticated',
+  'wrong_password',
+  'plain_text',
+  'tls_handshake',
   ...PROTOCOL_ERRORS,
 ];
 
@@ -26,7 +36,8 @@ const WARN_INTERVAL_MS = 60_000;
 /**
  * What is counted about the connections of one embedded statsdb, and the lines that go with it.
  * Plain numbers, read at a scrape; all but `connections` only grow. Warnings are written at most once
- * a minute for each kind, with the number so far, and name no address; addresses are at debug only.
+ * a minute for each kind, with the number so far and the address of the newest peer; the addresses
+ * of the others are at debug.
  */
 export class StatsdbStats {
   /** Connections open now, those on their way out included. */
@@ -72,21 +83,21 @@ export class StatsdbStats {
   noteRefused(peer: string, reason: Refusal): void {
     const total = ++this.refused[reason];
     this.#log.debug({ peer, reason }, 'statsdb connection refused');
-    this.#warn(reason, { reason, total }, 'statsdb refused a connection');
+    this.#warn(reason, { peer, reason, total }, 'statsdb refused a connection');
   }
 
   /** A peer does not read its replies and gets no more of them. */
   noteMuted(peer: string): void {
     const total = ++this.mutedConnections;
     this.#log.debug({ peer }, 'statsdb peer does not read replies');
-    this.#warn('muted', { total }, 'statsdb stopped replying to a peer that does not read');
+    this.#warn('muted', { peer, total }, 'statsdb stopped replying to a peer that does not read');
   }
 
   /** A password was wrong. */
   noteWrongPassword(peer: string): void {
     const total = ++this.wrongPasswords;
     this.#log.debug({ peer }, 'statsdb peer sent a wrong password');
-    this.#warn('wrong_password', { total }, 'statsdb was sent a wrong password');
+    this.#warn('password', { peer, total }, 'statsdb was sent a wrong password');
   }
 
   /** The operating system gave no connection. */

@@ -80,6 +80,7 @@ describe('alerts', () => {
       'CoturnStateSavesFailing',
       'CoturnWrongDatabase',
       'CoturnConnectionsRefused',
+      'CoturnWrongPasswords',
       'CoturnRepliesDropped',
       'CoturnEventGap',
       'CoturnSourceUnstable',

@@ -69,6 +69,7 @@ const EXTRA: readonly [name: string, type: string, labels: readonly string[]][] 
   ['coturn_exporter_statsdb_connections', 'gauge', ['source']],
   ['coturn_exporter_statsdb_connections_refused_total', 'counter', ['source', 'reason']],
   ['coturn_exporter_statsdb_dropped_replies_total', 'counter', ['source']],
+  ['coturn_exporter_statsdb_wrong_passwords_total', 'counter', ['source']],
 ];
 
 /** One session finished, one live. */

@@ -29,6 +29,7 @@ function createClient(password?: string) {
     password: password === undefined ? undefined : new Password(password),
     openOrigin: () => sink.openOrigin(stats, '192.0.2.1'),
     origins: () => [sink.openOrigin(stats, '192.0.2.1'), sink.openOrigin(stats, '192.0.2.2')],
+    onCoturnStarted: (origin) => sink.suspectAll(origin),
     onWrongPassword: () => {
       wrongPasswords++;
     },
@@ -187,7 +188,7 @@ describe('StatsdbClient', () => {
   it('answers what came before a protocol error, then says what is wrong', () => {
     const { raw } = createClient();
     expect(raw('PING\r\n*1\r\n$-1\r\n')).toEqual({
-      end: { kind: 'protocol_error', reason: 'invalid_length' },
+      end: { kind: 'refused', reason: 'invalid_length' },
       reply: '+PONG\r\n-ERR Protocol error: invalid length\r\n',
     });
   });
@@ -231,6 +232,15 @@ describe('StatsdbClient with a password', () => {
     expect(client.isAuthenticated).toBe(false);
   });
 
+  it('ends after three wrong ones, also in one chunk, and reads no more', () => {
+    const { raw, client, wrongPasswords } = createClient('secret');
+    const { end, reply } = raw(encode('AUTH', 'x').toString().repeat(1_000));
+    expect(end).toEqual({ kind: 'refused', reason: 'wrong_password' });
+    expect(reply).toBe(WRONG.repeat(3));
+    expect(raw(encode('AUTH', 'secret').toString()).end).toEqual(end);
+    expect([client.isAuthenticated, wrongPasswords()]).toEqual([false, 3]);
+  });
+
   it.each([[['AUTH', 'secret']], [['auth', 'default', 'secret']]])('takes %j', (args) => {
     const { send, sink } = createClient('secret');
     expect(send(...args)).toBe('+OK\r\n');
@@ -254,7 +264,7 @@ describe('StatsdbClient with a password', () => {
     expect(send('echo', 'x'.repeat(20_000))).toHaveLength(20_010);
     const stranger = createClient('secret');
     expect(stranger.send('echo', 'x'.repeat(20_000))).toContain('argument too long');
-    expect(stranger.raw('').end).toEqual({ kind: 'protocol_error', reason: 'argument_too_long' });
+    expect(stranger.raw('').end).toEqual({ kind: 'refused', reason: 'argument_too_long' });
     expect(client.pendingBytes).toBe(0);
   });
 });

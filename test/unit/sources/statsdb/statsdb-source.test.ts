@@ -4,14 +4,15 @@ import { connect, createServer, type Socket } from 'node:net';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
+import { PLACE_LIMITS } from '../../../../src/sources/statsdb/places.ts';
 import { MAX_UNREAD_BYTES } from '../../../../src/sources/statsdb/reply-batch.ts';
 import {
-  AUTHENTICATION_TIMEOUT_MS,
   CLOSE_TIMEOUT_MS,
+  PROBATION_MS,
+  WRONG_PASSWORD_DELAY_MS,
 } from '../../../../src/sources/statsdb/statsdb-connection.ts';
 import {
   createStatsdbSource,
-  MAX_CONNECTIONS,
   type StatsdbSource,
   type StatsdbSourceOptions,
 } from '../../../../src/sources/statsdb/statsdb-source.ts';
@@ -331,7 +332,6 @@ describe('StatsdbSource and bad peers', () => {
       ['unexpected_byte', 1],
       ['invalid_length', 3],
     ]);
-    expect(JSON.stringify(harness.warnings)).not.toContain('127.0.0.1');
   });
 
   it('drops a peer that goes on sending after its error, in time', async () => {
@@ -354,20 +354,55 @@ describe('StatsdbSource and bad peers', () => {
     expect(harness.source.statsdb.closed.refused).toBe(1);
   });
 
-  it('refuses connections beyond the limit, and takes new ones when others have gone', async () => {
+  it('lets the oldest silent one of an address give way to a coturn of that address', async () => {
     const harness = await createHarness();
-    const clients: Client[] = [];
-    for (let count = 0; count < MAX_CONNECTIONS; count++) clients.push(await Client.open(harness));
-    await clients.at(-1)?.send();
-    const refused = await Client.open(harness);
-    await refused.closed;
-    expect(refused.text).toBe('-ERR max number of clients reached\r\n');
+    const crowd: Client[] = [];
+    for (let count = 0; count < PLACE_LIMITS.perAddress; count++) {
+      crowd.push(await Client.open(harness));
+    }
+    await crowd.at(-1)?.send();
+    const coturn = await Client.open(harness);
+    await coturn.send(encode('publish', KEY, PAYLOAD));
+    await crowd[0]?.closed;
+    expect(crowd[0]?.text).toBe('-ERR max number of clients reached\r\n');
+    expect(harness.sink.calls).toHaveLength(1);
     expect(harness.source.statsdb.refused.too_many_connections).toBe(1);
-    expect(harness.warnings).toMatchObject([{ reason: 'too_many_connections' }]);
-    expect(harness.source.status().detail).toBe('1000 connections');
-    clients[0]?.socket.destroy();
-    await until(() => harness.source.statsdb.connections === MAX_CONNECTIONS - 1);
-    await (await Client.open(harness)).send();
+    expect(harness.warnings).toMatchObject([
+      { reason: 'too_many_connections', peer: expect.stringContaining('127.0.0.1:') as string },
+    ]);
+    expect(harness.source.status().detail).toBe(`${PLACE_LIMITS.perAddress} connections`);
+  });
+
+  it('keeps the mute connections of a coturn, and gives a crowd few seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const harness = await createHarness();
+    const mute = [await Client.open(harness), await Client.open(harness)];
+    const thread = await Client.open(harness);
+    await thread.send(encode('publish', KEY, PAYLOAD));
+    const { statsdb } = harness.source;
+    const all = PLACE_LIMITS.perAddress + PLACE_LIMITS.probation;
+    for (let count = 3; count < all + 50; count++) await Client.open(harness);
+    await until(() => statsdb.connections === all && statsdb.accepted === all + 50);
+    // A relay thread comes back in the middle of it.
+    const late = await Client.open(harness);
+    await late.send(encode('publish', KEY, PAYLOAD));
+    vi.advanceTimersByTime(PROBATION_MS);
+    await until(() => statsdb.connections === PLACE_LIMITS.perAddress + 1);
+    for (const client of [...mute, thread, late]) {
+      await client.send(encode('publish', KEY, PAYLOAD));
+    }
+    expect(harness.sink.calls).toHaveLength(6);
+  });
+
+  it('takes a coturn that asks twice in a second for its keys to have started once', async () => {
+    const harness = await createHarness();
+    const client = await Client.open(harness);
+    const start = encode('keys', 'turn/*/allocation/*/status');
+    await client.send(Buffer.concat([start, start, start]), start);
+    expect(harness.sink.calls).toHaveLength(1);
+    CLOCK.nowMs += 1_000;
+    await client.send(start);
+    expect(harness.sink.calls).toHaveLength(2);
   });
 
   it('waits for a slow sender, and serves others meanwhile', async () => {
@@ -398,6 +433,40 @@ describe('StatsdbSource with a password', () => {
     expect(JSON.stringify(harness.warnings)).not.toContain('secret');
   });
 
+  it('lets no crowd without it keep out who knows it', async () => {
+    const harness = await createHarness({ password: 'secret' });
+    const { statsdb } = harness.source;
+    for (let count = 0; count < 500; count++) await Client.open(harness);
+    const friend = await Client.open(harness);
+    await friend.send(encode('AUTH', 'secret'), encode('publish', KEY, PAYLOAD));
+    expect(harness.sink.calls).toHaveLength(1);
+    await until(() => statsdb.connections <= PLACE_LIMITS.probation + 1);
+    for (let count = 0; count < 100; count++) await Client.open(harness);
+    await friend.send(encode('publish', KEY, PAYLOAD));
+    expect(harness.sink.calls).toHaveLength(2);
+  });
+
+  it('makes who guesses wait, hangs up after three, and names the peer', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const harness = await createHarness({ password: 'secret' });
+    const { statsdb } = harness.source;
+    const client = await Client.open(harness);
+    for (const [index, guess] of ['a', 'b'].entries()) {
+      client.socket.write(encode('AUTH', guess));
+      await until(() => statsdb.wrongPasswords === index + 1);
+    }
+    client.socket.write(encode('AUTH', 'c'));
+    for (let round = 0; round < 100; round++) await new Promise((done) => setImmediate(done));
+    expect(statsdb.wrongPasswords).toBe(2);
+    vi.advanceTimersByTime(WRONG_PASSWORD_DELAY_MS);
+    await client.closed;
+    expect([statsdb.wrongPasswords, statsdb.refused.wrong_password]).toEqual([3, 1]);
+    expect(harness.warnings).toMatchObject([
+      { peer: expect.stringContaining('127.0.0.1:') as string },
+      { reason: 'wrong_password' },
+    ]);
+  });
+
   it('closes who has not sent it after ten seconds, and nobody else', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const harness = await createHarness({ password: 'secret' });
@@ -410,7 +479,7 @@ describe('StatsdbSource with a password', () => {
     chatty.socket.write('PING\r\n');
     await chatty.read('\r\n');
     await until(() => harness.source.statsdb.connections === 4);
-    vi.advanceTimersByTime(AUTHENTICATION_TIMEOUT_MS - 1);
+    vi.advanceTimersByTime(PROBATION_MS - 1);
     expect(harness.source.statsdb.refused.unauthenticated).toBe(0);
     vi.advanceTimersByTime(1);
     await Promise.all([mute.closed, slow.closed, chatty.closed]);
