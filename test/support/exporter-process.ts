@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import type { Defer } from './cleanup.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
 import { parseJsonObject, type RecordLine } from './json-lines.ts';
+import { checkRecord } from './record-schema.ts';
 import { type ProcessExit, TestProcess } from './test-process.ts';
 import { until } from './until.ts';
 
@@ -43,6 +44,7 @@ export class ExporterProcess {
     return this.process.stdout.map((line) => {
       const record = parseJsonObject(line);
       if (record === undefined) throw new Error(`Not a record on stdout: ${line}`);
+      checkRecord(record);
       return record;
     });
   }

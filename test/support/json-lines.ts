@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { checkRecord } from './record-schema.ts';
 
 /** The fields of a session record that tests look at one by one; all others are there too. */
 export interface RecordLine {
@@ -23,7 +24,10 @@ export function parseJsonObject(line: string): Record<string, unknown> | undefin
   }
 }
 
-/** The JSON objects of a file, one a line. Throws on a line that is none. */
+/**
+ * The JSON objects of a file, one a line. Throws on a line that is none, and on a session record that
+ * is not as its schema says.
+ */
 export function readJsonLines(file: string): Array<Record<string, unknown>> {
   const lines = readFileSync(file, 'utf8').split('\n');
   return lines
@@ -31,6 +35,7 @@ export function readJsonLines(file: string): Array<Record<string, unknown>> {
     .map((line) => {
       const value = parseJsonObject(line);
       if (value === undefined) throw new Error(`Not a JSON object in ${file}: ${line}`);
+      checkRecord(value);
       return value;
     });
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { RecordQueue, RecordStats } from '../../../src/records/record-queue.ts';
 import { createRecordLog } from '../../../src/records/session-writer.ts';
+import { checkRecord } from '../../support/record-schema.ts';
 import { LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from '../metrics/scrape.ts';
 import { FakeRecordFile } from './fake-record-file.ts';
 
@@ -64,7 +65,9 @@ async function linesOf(scraped: Scraped): Promise<string[]> {
 async function recordOf(scraped: Scraped): Promise<Record<string, unknown>> {
   const lines = await linesOf(scraped);
   expect(lines).toHaveLength(1);
-  return JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+  const record = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
+  checkRecord(record);
+  return record;
 }
 
 function finished(who: Who = ALICE): Scraped {
