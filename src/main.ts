@@ -23,6 +23,14 @@ const COMMANDS: readonly Command[] = [
     run: async (...args) => (await import('./cli/doctor.ts')).runDoctor(...args),
   },
   {
+    name: 'report',
+    help: 'the bill of record files: sessions, minutes and GB by user, realm, day, …',
+    run: async (argv, context) => {
+      const { runReportCommand } = await import('./cli/report.ts');
+      return await runReportCommand(argv, { ...context, stdin: process.stdin });
+    },
+  },
+  {
     name: 'simulate',
     help: 'publish as a fleet of coturn servers would',
     run: async (...args) => (await import('./cli/simulate.ts')).runSimulate(...args),

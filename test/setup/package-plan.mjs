@@ -16,6 +16,8 @@ export const REQUIRED_COMMANDS = [
   { command: 'prometheus', package: 'prometheus' },
   { command: 'promtool', package: 'prometheus' },
   { command: 'chromium', package: 'chromium' },
+  { command: 'sqlite3', package: 'sqlite3' },
+  { command: 'jq', package: 'jq' },
 ];
 
 /**
