@@ -30,7 +30,7 @@ function liveTracker(users: number): { tracker: Tracker; send: (count: number) =
         const { key, payload } = delta(number, users);
         return { key: Buffer.from(key).toString(), payload: Buffer.from(payload).toString() };
       });
-      for (const { key, payload } of messages) tracker.receive(origin, key, payload, 2000);
+      for (const { key, payload } of messages) tracker.receiveDelta(origin, key, payload, 2000);
     },
   };
 }

@@ -1,5 +1,5 @@
 import { renderFlagTable } from '../src/config/options.ts';
-import type { SessionRecord } from '../src/domain/session-record.ts';
+import { RECORD_FIELDS } from '../src/domain/session-record.ts';
 import { Tracker } from '../src/domain/tracker.ts';
 import { createRegistry, registerMetrics } from '../src/metrics/registry.ts';
 import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
@@ -111,43 +111,17 @@ function shownLabels(names: readonly string[]): string {
   return names.filter((name) => name !== EXEMPLAR_LABEL).join(', ');
 }
 
-/** The meaning of each field of a record; the type makes sure that none is left out. */
-export const RECORD_FIELDS: Readonly<Record<'level' | 'time' | keyof SessionRecord, string>> = {
+/** The meaning of each field of a record, those that pino adds among them. */
+export const RECORD_MEANINGS: Readonly<Record<string, string>> = {
   level: 'always `info`',
   time: 'when the record was written; RFC 3339, milliseconds, UTC, like all times',
-  event: 'always `session_finished`',
-  schema: 'version of this table: 1',
-  session_id: 'unique; sorts by the time at which the session began',
-  realm: 'as coturn published it; may be empty',
-  user: 'the user behind the username (`--user.label`)',
-  username: 'raw name of the first allocation; chosen by the client',
-  server: 'coturn servers; several joined by `,`, like `transport`, `tls` and `client`',
-  start: 'when the first allocation began',
-  end: 'when the last allocation ended',
-  duration_seconds: 'from `start` to `end`',
-  reason:
-    'how the last allocation ended: `deleted`, `expired`, `vanished`, `superseded`, `shutdown`',
-  relayed: 'whether any bytes went to or came from peers; `false`: the call went peer to peer',
-  complete: "every byte is accounted for by coturn's totals or an unbroken series of reports",
-  start_known: 'the start was seen; `false`: it was adopted, and `start` is when it was noticed',
-  allocations: 'how many allocations it had in all',
-  transport:
-    'how the client was connected: `udp`, `tcp`, `tls`, `dtls`, `sctp`, `tls_sctp`, `unknown`',
-  tls: '`none`, or the version of TLS or DTLS',
-  client: 'addresses of the client, without ports; empty before coturn 4.6',
-  received_bytes: 'from the client',
-  sent_bytes: 'to the client',
-  received_packets: 'from the client',
-  sent_packets: 'to the client',
-  peer_received_bytes: 'from peers',
-  peer_sent_bytes: 'to peers',
-  peer_received_packets: 'from peers',
-  peer_sent_packets: 'to peers',
-  missed_bytes: "bytes that no report told and coturn's totals repaired; part of the sums above",
+  ...Object.fromEntries(
+    Object.entries(RECORD_FIELDS).map(([name, { meaning }]) => [name, meaning]),
+  ),
 };
 
 function renderRecordTable(): string {
-  const rows = Object.entries(RECORD_FIELDS).map(
+  const rows = Object.entries(RECORD_MEANINGS).map(
     ([name, meaning]) => `| \`${name}\` | ${meaning} |`,
   );
   return ['| field | meaning |', '|---|---|', ...rows].join('\n');

@@ -1,6 +1,6 @@
 import { END_REASONS } from '../src/domain/ledger.ts';
 import { RECORD_SCHEMA } from '../src/domain/session-record.ts';
-import { RECORD_FIELDS } from './generated-tables.ts';
+import { RECORD_MEANINGS } from './generated-tables.ts';
 
 /** A JSON Schema, as far as records need it. */
 type Schema = Readonly<Record<string, unknown>>;
@@ -47,7 +47,7 @@ const SINCE_FIRST: ReadonlySet<string> = new Set([
 
 /** The JSON Schema of a session record (draft 7), as text. Fields may be added, so others pass. */
 export function renderRecordSchema(): string {
-  const fields = Object.entries(RECORD_FIELDS);
+  const fields = Object.entries(RECORD_MEANINGS);
   const properties = fields.map(([name, description]) => [
     name,
     { description, ...(TYPES[name] ?? typeOf(name)) },

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
@@ -65,7 +66,7 @@ export async function createExporter(config: Config, context: ExporterContext): 
     await Promise.all(sources.all.map((source) => source.stop()));
     finisher.stop();
     if (keeper === undefined) tracker.shutdown(clock.nowMs());
-    else tracker.suspend();
+    else tracker.parked.releaseAll();
     finisher.drain();
     await queue.close(LAST_RECORDS_MS);
     // A state file that could not be read, or was not needed yet, stays as it is.
@@ -189,6 +190,7 @@ function createTracker(config: Config, { wallOffsetMs }: Clock): Tracker {
     maxUsers: config.users.maxSeries,
     maxRealms: config.realms.maxSeries,
     shard: config.shard,
+    hashSeed: randomInt(2 ** 31),
   });
 }
 

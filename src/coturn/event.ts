@@ -46,6 +46,15 @@ export type AllocationStatus =
     }
   | { readonly kind: 'deleted' };
 
+/** What one message says of an allocation. */
+export type AllocationEvent =
+  | AllocationStatus
+  | {
+      readonly kind: 'traffic' | 'traffic_peer' | 'total_traffic' | 'total_traffic_peer';
+      /** Packets and bytes received, packets and bytes sent. */
+      readonly numbers: Float64Array;
+    };
+
 /** How a client is connected to the server, as the long status payload tells it. */
 export interface Connection {
   readonly transport: Transport;

@@ -1,7 +1,7 @@
 import type { Rejection } from './event.ts';
 
 /** What a message is about: the tail of its key. */
-export type Topic = 'status' | 'traffic' | 'traffic/peer' | 'total_traffic' | 'total_traffic/peer';
+export type Topic = (typeof TOPICS)[number];
 
 /** A key of coturn's statsdb, taken apart. */
 export interface StatsKey {
@@ -12,8 +12,6 @@ export interface StatsKey {
   readonly realm: string;
   /** As published, so chosen by a client and never trusted; empty with `no-auth`. */
   readonly username: string;
-  /** coturn's 18 digits, a string because it can exceed 2^53. */
-  readonly allocationId: string;
   readonly topic: Topic;
 }
 
@@ -23,13 +21,13 @@ export interface StatsKey {
  */
 export const MAX_KEY_LENGTH = 2048;
 
-const TOPICS: readonly Topic[] = [
+const TOPICS = [
   'status',
   'traffic',
   'traffic/peer',
   'total_traffic',
   'total_traffic/peer',
-];
+] as const;
 const WITH_REALM = 'turn/realm/';
 const WITHOUT_REALM = 'turn/user/';
 const USER = '/user/';
@@ -69,9 +67,18 @@ export function parseStatsKey(key: string): StatsKey | Rejection {
     allocationKey: key.slice(0, idEnd),
     realm: names.realm,
     username: names.username,
-    allocationId: key.slice(idStart, idEnd),
     topic,
   };
+}
+
+/**
+ * The key of an allocation as coturn builds it, without a topic; an empty realm is none.
+ *
+ * @param id coturn's 18 digits
+ */
+export function buildAllocationKey(realm: string, username: string, id: string): string {
+  const names = realm === '' ? username : `${realm}${USER}${username}`;
+  return `${realm === '' ? WITHOUT_REALM : WITH_REALM}${names}${ALLOCATION}${id}`;
 }
 
 function topicOf(key: string): Topic | undefined {
@@ -107,7 +114,7 @@ const STEP = 4096;
  * whole, so a name of ten characters would keep a whole message alive for as long as an allocation
  * lives.
  */
-export function detach(text: string): string {
+export function copyText(text: string): string {
   let copy = '';
   for (let start = 0; start < text.length; start += STEP) {
     const codes: number[] = [];

@@ -1,5 +1,12 @@
 import { ipFamilyOf, parseTlsVersion, parseTransport } from './connection.ts';
-import type { AllocationStatus, Connection, Rejection, RejectReason } from './event.ts';
+import type {
+  AllocationEvent,
+  AllocationStatus,
+  Connection,
+  Rejection,
+  RejectReason,
+} from './event.ts';
+import type { Topic } from './key.ts';
 
 /** A status payload that could be read. */
 export interface ParsedStatus {
@@ -7,11 +14,36 @@ export interface ParsedStatus {
   readonly status: AllocationStatus;
 }
 
+/** A payload of any topic that could be read. */
+export interface ParsedEvent {
+  readonly ok: true;
+  readonly event: AllocationEvent;
+}
+
+const TRAFFIC_KINDS = {
+  traffic: 'traffic',
+  'traffic/peer': 'traffic_peer',
+  total_traffic: 'total_traffic',
+  'total_traffic/peer': 'total_traffic_peer',
+} as const;
+
 const ZERO = 48;
 const NINE = 57;
 const LIFETIME = ' lifetime=';
 const NO_CODES = new Uint8Array();
 const LABELS: readonly Uint8Array[] = ['rcvp=', ', rcvb=', ', sentp=', ', sentb='].map(codesOf);
+
+/** Reads the payload of a message of this topic. Never throws. */
+export function parseEvent(topic: Topic, payload: string): ParsedEvent | Rejection {
+  if (topic === 'status') {
+    const parsed = parseStatus(payload);
+    return parsed.ok ? { ok: true, event: parsed.status } : parsed;
+  }
+  const numbers = new Float64Array(4);
+  const reason = readTraffic(payload, numbers);
+  if (reason !== undefined) return { ok: false, reason };
+  return { ok: true, event: { kind: TRAFFIC_KINDS[topic], numbers } };
+}
 
 /**
  * Reads the four numbers of a traffic payload into `target`, in the order of `Traffic`; after a

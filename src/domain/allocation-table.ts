@@ -1,141 +1,120 @@
 import { addressOf } from '../coturn/connection.ts';
-import type { Connection } from '../coturn/event.ts';
-import { detach, KEY_TAIL_LENGTH, type StatsKey } from '../coturn/key.ts';
+import type { AllocationEvent, AllocationStatus, Connection } from '../coturn/event.ts';
+import { copyText, KEY_TAIL_LENGTH, type StatsKey } from '../coturn/key.ts';
 import { Allocation } from './allocation.ts';
 import { Deadlines } from './deadlines.ts';
 import type { EndReason, Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
-import type { SavedSession } from './saved-session.ts';
-import { SessionTable, type SessionTableOptions } from './session-table.ts';
-import type { Traffic } from './traffic.ts';
-import { addTrafficAt, CLIENT, PEER } from './traffic.ts';
-import type { Users } from './user.ts';
+import type { ParkedTraffic } from './parked-traffic.ts';
+import type { SessionTable } from './session-table.ts';
+import { addTrafficAt, bytesOf, CLIENT, isZero, PEER, type Traffic, trafficAt } from './traffic.ts';
 
 /** What an {@link AllocationTable} works with. */
-export interface AllocationTableOptions extends SessionTableOptions {
+export interface AllocationTableOptions {
   /** How long an ended allocation waits for late messages, in ms. */
   readonly lingerMs: number;
+  readonly ledger: Ledger;
+  readonly sessions: SessionTable;
+  readonly parked: ParkedTraffic;
 }
 
-/** What is known of an allocation when it is created. */
-export interface Proof {
+/** Where and when a message came. */
+export interface Arrival {
   readonly origin: Origin;
   readonly key: StatsKey;
-  /** Seconds; absent when the proof was not a status. */
-  readonly lifetimeSeconds?: number;
-  readonly connection?: Connection | undefined;
+  readonly nowMs: number;
+}
+
+/** A status that says that an allocation lives. */
+export type AliveStatus = Exclude<AllocationStatus, { kind: 'deleted' }>;
+
+/** What is known of an allocation when it is created. */
+interface Beginning {
+  /** Absent when the proof was not a status. */
+  readonly status: AliveStatus | undefined;
   readonly startKnown: boolean;
   readonly contested: boolean;
-  readonly nowMs: number;
 }
 
-/** How sessions of an earlier process are taken in. */
-export interface RestoreOptions {
-  readonly originOf: (source: string, server: string) => Origin;
-  readonly pastCounted: boolean;
-  /** What to add to the tracker's time to get Unix time in ms. */
-  readonly wallOffsetMs: number;
-  readonly nowMs: number;
-}
-
-/** Allocations and sessions: how they begin, end and finish, and the live numbers that follow. */
+/** What each message means for allocations, in whatever order they come (design, section 4). */
 export class AllocationTable {
-  readonly sessions: SessionTable;
-  readonly #lingerMs: number;
-  readonly #ledger: Ledger;
+  readonly #options: AllocationTableOptions;
   readonly #deadlines = new Deadlines<Allocation>();
 
-  constructor(options: AllocationTableOptions, ledger: Ledger, users: Users) {
-    this.sessions = new SessionTable(options, ledger, users);
-    this.#lingerMs = options.lingerMs;
-    this.#ledger = ledger;
+  constructor(options: AllocationTableOptions) {
+    this.#options = options;
   }
 
-  /** Begins an allocation; its key must be free. */
-  create(proof: Proof): Allocation {
-    const { origin, connection, startKnown, contested, nowMs } = proof;
-    const key = ownKey(proof.key);
-    origin.keys.forgetGhost(key.allocationKey);
-    const session = this.sessions.open({ ...proof, key });
-    const realm = session.account;
-    const allocation = new Allocation({
-      key: key.allocationKey,
-      origin,
-      session,
-      account: this.#ledger.server(realm, serverOf(origin, connection)),
-      row: origin.allocations.reserve(key.allocationKey),
-      startKnown,
-      contested,
-      nowMs,
-    });
-    if (proof.lifetimeSeconds !== undefined) allocation.describe(proof.lifetimeSeconds, connection);
-    const ipFamily = connection === undefined ? 'unknown' : connection.ipFamily;
-    allocation.account.countCreated(allocation.transport, allocation.tls, ipFamily);
-    allocation.account.changeLive(allocation.transport, 1);
-    session.join(allocation);
-    noteConnection(allocation, connection);
-    origin.allocations.add(allocation);
-    this.#deadlines.add(allocation, allocation.expiresAtMs);
-    return allocation;
-  }
-
-  /**
-   * Takes in a session of an earlier process. Its allocations are not counted as created again, and
-   * what they relayed is not added to counters again.
-   *
-   * @param options.originOf the origin of an allocation
-   * @param options.pastCounted whether the sums are all that the earlier process counted: it was
-   *   stopped in order, so what is missing of a total was counted by nobody
-   */
-  restore(saved: SavedSession, options: RestoreOptions): void {
-    const { originOf, pastCounted, wallOffsetMs, nowMs } = options;
-    const session = this.sessions.restore(saved, wallOffsetMs);
-    for (const one of saved.open) {
-      const origin = originOf(one.source, one.origin);
-      // Two sessions of one file never share a key; a file made by hand might.
-      if (origin.allocations.has(one.key)) continue;
-      const allocation = new Allocation({
-        key: one.key,
-        origin,
-        session,
-        account: this.#ledger.server(session.account, one.server),
-        row: origin.allocations.reserve(one.key),
-        startKnown: one.startKnown && pastCounted,
-        contested: one.contested,
-        nowMs: one.startedAtMs - wallOffsetMs,
-      });
-      allocation.restore(one, { wallOffsetMs, nowMs });
-      session.join(allocation);
-      origin.allocations.add(allocation);
-      if (allocation.endReason === undefined) {
-        allocation.account.changeLive(allocation.transport, 1);
-        this.#deadlines.add(allocation, allocation.expiresAtMs);
-      } else {
-        this.#deadlines.add(allocation, nowMs + this.#lingerMs);
+  /** Applies what one message says. */
+  apply(arrival: Arrival, event: AllocationEvent): void {
+    const { origin, key, nowMs } = arrival;
+    const known = origin.allocations.get(key.allocationKey);
+    switch (event.kind) {
+      case 'new':
+        return this.#applyNew(arrival, known, event);
+      case 'refreshed':
+        return this.#applyRefreshed(arrival, known, event);
+      case 'deleted':
+        return this.#endDeleted(known ?? this.adopt(arrival), nowMs);
+      case 'traffic':
+        return this.#applyTraffic(arrival, known, trafficAt(event.numbers, 0));
+      case 'traffic_peer':
+        return this.#applyPeerTraffic(arrival, known, trafficAt(event.numbers, 0));
+      case 'total_traffic':
+      case 'total_traffic_peer': {
+        // A total is said once an allocation is over, also when the message `deleted` was lost.
+        const allocation = known ?? this.adopt(arrival);
+        this.#endDeleted(allocation, nowMs);
+        const side = event.kind === 'total_traffic' ? CLIENT : PEER;
+        allocation.noteTotal(side, trafficAt(event.numbers, 0));
       }
     }
-    this.sessions.resume(session);
-    // It had finished, and the process that counted it did not come to write its record.
-    if (session.open.length === 0) this.sessions.hand(session);
   }
 
-  /** A status told again how an allocation is connected, and for how long it lives. */
-  refresh(
-    allocation: Allocation,
-    lifetimeSeconds: number,
-    connection: Connection | undefined,
-  ): void {
-    const { origin, session } = allocation;
-    const server =
-      connection === undefined ? allocation.account.server : serverOf(origin, connection);
-    const account = this.#ledger.server(session.account, server);
-    allocation.account.changeLive(allocation.transport, -1);
+  #applyNew(arrival: Arrival, known: Allocation | undefined, status: AliveStatus): void {
+    const { nowMs } = arrival;
+    // Its key was read before this message came.
+    if (known?.isOnlyFound && known.local === (status.connection?.local ?? '')) {
+      known.noteLateStart();
+      known.noteStatus();
+      return known.hear(nowMs);
+    }
+    let contested = false;
+    if (known !== undefined) {
+      // Totals that are still to come would be the old one's.
+      contested = known.endReason === undefined || known.clientTotal === undefined;
+      if (known.endReason === undefined) this.#supersede(known, status.connection, nowMs);
+      this.#close(known);
+    }
+    this.#create(arrival, { status, startKnown: true, contested }).noteStatus();
+  }
+
+  /** A `new` for a key that lives: its server has restarted, or another one uses the same id. */
+  #supersede(known: Allocation, connection: Connection | undefined, nowMs: number): void {
+    known.noteContest();
+    if (connection !== undefined && known.local !== '' && known.local !== connection.local) {
+      known.origin.stats.countCollision();
+    }
+    this.end(known, 'superseded', { endedAtMs: known.lastEventMs, nowMs });
+  }
+
+  #applyRefreshed(arrival: Arrival, known: Allocation | undefined, status: AliveStatus): void {
+    let allocation = known;
+    if (allocation !== undefined && allocation.endReason !== undefined) {
+      // Told to live after its end: another server's allocation of the same id, which lives on.
+      this.#close(allocation);
+      allocation = this.adopt(arrival, status, allocation.contested);
+    }
+    allocation ??= this.adopt(arrival, status);
+    allocation.hear(arrival.nowMs);
+    allocation.noteStatus();
+    const { origin, session, account } = allocation;
+    const { connection } = status;
+    const server = connection === undefined ? account.server : serverOf(origin, connection);
     const hadLifetimeMs = allocation.lifetimeMs;
-    allocation.describe(lifetimeSeconds, connection);
-    allocation.account = account;
-    account.changeLive(allocation.transport, 1);
-    account.refreshes += 1;
-    noteConnection(allocation, connection);
+    allocation.redescribe(this.#options.ledger.server(session.account, server), status);
+    allocation.account.countRefresh();
+    allocation.noteConnection(connection);
     // A longer lifetime is found out when the old deadline comes; a shorter one would come too late.
     if (allocation.lifetimeMs < hadLifetimeMs) {
       this.#deadlines.remove(allocation);
@@ -143,56 +122,109 @@ export class AllocationTable {
     }
   }
 
-  /** Something was heard of an allocation. */
-  touch(allocation: Allocation, nowMs: number): void {
-    allocation.lastEventMs = nowMs;
-    this.clear(allocation);
-  }
-
-  /** An allocation is no longer suspect, if it was. */
-  clear(allocation: Allocation): void {
-    if (!allocation.suspect) return;
-    allocation.suspect = false;
-    if (allocation.endReason === undefined) {
-      allocation.account.changeLive(allocation.transport, 1);
+  #applyTraffic(arrival: Arrival, known: Allocation | undefined, traffic: Traffic): void {
+    if (known === undefined) {
+      if (!isZero(traffic)) this.#options.parked.park(arrival, traffic);
+      return;
     }
+    known.hear(arrival.nowMs);
+    known.report(CLIENT, traffic);
   }
 
-  /** An allocation may be gone: it leaves the live gauges until something is heard of it. */
-  suspect(allocation: Allocation): void {
-    if (allocation.suspect || allocation.endReason !== undefined) return;
-    allocation.suspect = true;
-    allocation.account.changeLive(allocation.transport, -1);
+  #applyPeerTraffic(arrival: Arrival, known: Allocation | undefined, traffic: Traffic): void {
+    // Without an allocation there is no peer: anything but zero proves that there is one.
+    if (known === undefined && isZero(traffic)) return;
+    const allocation = known ?? this.adopt(arrival);
+    allocation.hear(arrival.nowMs);
+    allocation.report(PEER, traffic);
+  }
+
+  #endDeleted(allocation: Allocation, nowMs: number): void {
+    allocation.hear(nowMs);
+    this.end(allocation, 'deleted', { endedAtMs: nowMs, nowMs });
+  }
+
+  /** Takes over an allocation whose start was not seen; its key must be free. */
+  adopt(arrival: Arrival, status?: AliveStatus, contested = false): Allocation {
+    return this.#create(arrival, { status, startKnown: false, contested });
+  }
+
+  #create(arrival: Arrival, beginning: Beginning): Allocation {
+    const { origin, nowMs } = arrival;
+    const { status, startKnown, contested } = beginning;
+    const connection = status?.connection;
+    const key = ownKey(arrival.key);
+    origin.keys.forgetStale(key.allocationKey);
+    const session = this.#options.sessions.sessionOf({
+      origin,
+      key,
+      connection,
+      startKnown,
+      nowMs,
+    });
+    const allocation = new Allocation({
+      key: key.allocationKey,
+      origin,
+      session,
+      account: this.#options.ledger.server(session.account, serverOf(origin, connection)),
+      row: origin.allocations.reserve(key.allocationKey),
+      startKnown,
+      contested,
+      nowMs,
+    });
+    if (status !== undefined) allocation.describe(status.lifetimeSeconds, connection);
+    allocation.account.countCreated(
+      allocation.transport,
+      allocation.tls,
+      connection?.ipFamily ?? 'unknown',
+    );
+    this.admit(allocation, nowMs);
+    allocation.noteConnection(connection);
+    const parked = this.#options.parked.take(origin, allocation.key);
+    if (parked !== undefined) allocation.report(CLIENT, parked.traffic);
+    return allocation;
+  }
+
+  /** Takes in an allocation that is made; it waits for its end, or for the end of its linger. */
+  admit(allocation: Allocation, nowMs: number): void {
+    allocation.enter();
+    allocation.origin.allocations.add(allocation);
+    const { endReason, expiresAtMs } = allocation;
+    const atMs = endReason === undefined ? expiresAtMs : nowMs + this.#options.lingerMs;
+    this.#deadlines.add(allocation, atMs);
   }
 
   /** Ends a live allocation, which lingers from now on. */
   end(allocation: Allocation, reason: EndReason, when: { endedAtMs: number; nowMs: number }): void {
     if (allocation.endReason !== undefined) return;
-    allocation.endReason = reason;
-    allocation.endedAtMs = when.endedAtMs;
-    allocation.account.closed[reason] += 1;
-    if (!allocation.suspect) allocation.account.changeLive(allocation.transport, -1);
-    allocation.session.end(allocation);
+    allocation.end(reason, when.endedAtMs);
     this.#deadlines.remove(allocation);
-    this.#deadlines.add(allocation, when.nowMs + this.#lingerMs);
+    this.#deadlines.add(allocation, when.nowMs + this.#options.lingerMs);
   }
 
   /** Compares an ended allocation with its totals and forgets it; its session may finish by this. */
-  settle(allocation: Allocation): void {
+  #close(allocation: Allocation): void {
     const { origin, session, account } = allocation;
     this.#deadlines.remove(allocation);
-    const settlement = allocation.settle();
-    addTrafficAt(account.sums, CLIENT, settlement.missedClient);
-    addTrafficAt(account.sums, PEER, settlement.missedPeer);
-    origin.stats.missedBytes += bytesOf(settlement.missedClient) + bytesOf(settlement.missedPeer);
-    session.settle(allocation, settlement);
+    const settlement = allocation.settlement();
+    const { missedClient, missedPeer } = settlement;
+    addTrafficAt(account.sums, CLIENT, missedClient);
+    addTrafficAt(account.sums, PEER, missedPeer);
+    origin.stats.countMissed(bytesOf(missedClient) + bytesOf(missedPeer));
+    session.close(allocation, settlement);
     // Last, for it takes away the numbers.
     origin.allocations.delete(allocation);
-    if (session.open.length === 0) this.sessions.finish(session);
+    if (session.open.length === 0) this.#options.sessions.finish(session);
+  }
+
+  /** The process stops: it ends now, and has no time to linger. */
+  shutDown(allocation: Allocation, nowMs: number): void {
+    this.end(allocation, 'shutdown', { endedAtMs: nowMs, nowMs });
+    this.#close(allocation);
   }
 
   /**
-   * Ends what has expired and settles what has lingered long enough.
+   * Ends what has expired and closes what has lingered long enough.
    *
    * @param limit the most allocations to look at, so that a burst can be worked off in slices
    * @returns whether more are due
@@ -201,16 +233,17 @@ export class AllocationTable {
     for (let looked = 0; looked < limit; looked += 1) {
       const allocation = this.#deadlines.takeDue(nowMs);
       if (allocation === undefined) return false;
-      if (allocation.endReason !== undefined) {
-        this.settle(allocation);
-      } else if (allocation.expiresAtMs > nowMs) {
-        this.#deadlines.add(allocation, allocation.expiresAtMs);
-      } else {
-        const endedAtMs = allocation.lastEventMs;
-        this.end(allocation, allocation.suspect ? 'vanished' : 'expired', { endedAtMs, nowMs });
-        this.settle(allocation);
-        allocation.origin.keys.noteGhost(allocation.key);
+      const { endReason, expiresAtMs, lastEventMs, suspect } = allocation;
+      if (endReason === undefined && expiresAtMs > nowMs) {
+        this.#deadlines.add(allocation, expiresAtMs);
+        continue;
       }
+      if (endReason === undefined) {
+        const reason = suspect ? 'vanished' : 'expired';
+        this.end(allocation, reason, { endedAtMs: lastEventMs, nowMs });
+        allocation.origin.keys.noteStale(allocation.key);
+      }
+      this.#close(allocation);
     }
     return true;
   }
@@ -218,25 +251,14 @@ export class AllocationTable {
 
 /** The key as texts of its own: what came in may be a part of a large buffer. */
 function ownKey(key: StatsKey): StatsKey {
-  const allocationKey = detach(key.allocationKey);
+  const allocationKey = copyText(key.allocationKey);
   const userEnd = allocationKey.length - KEY_TAIL_LENGTH;
   const username = allocationKey.slice(userEnd - key.username.length, userEnd);
-  return { ...key, allocationKey, username };
+  const { ok, realm, topic } = key;
+  return { ok, allocationKey, realm, username, topic };
 }
 
 function serverOf(origin: Origin, connection: Connection | undefined): string {
   if (origin.stats.serverFrom === 'connection' || connection === undefined) return origin.server;
   return addressOf(connection.local);
-}
-
-function noteConnection(
-  { session, account, transport, tls }: Allocation,
-  connection: Connection | undefined,
-): void {
-  const client = connection === undefined ? '' : detach(addressOf(connection.remote));
-  session.note({ server: account.server, transport, tls, client });
-}
-
-function bytesOf(traffic: Traffic): number {
-  return traffic.receivedBytes + traffic.sentBytes;
 }

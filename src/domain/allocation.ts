@@ -1,13 +1,32 @@
+import { addressOf } from '../coturn/connection.ts';
 import type { Connection, TlsVersion, Transport } from '../coturn/event.ts';
+import { copyText } from '../coturn/key.ts';
 import type { IndexRow } from './allocation-index.ts';
 import type { Waiting } from './deadlines.ts';
 import type { EndReason, ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
-import { type SavedAllocation, savedTraffic } from './saved-session.ts';
+import type { RestoredAllocation } from './saved-session.ts';
 import type { Session } from './session.ts';
-import { type Settlement, settle } from './settlement.ts';
-import type { Traffic } from './traffic.ts';
-import { ACCOUNT, CLIENT, LAST_EVENT, PEER, REPORTS_PEER, SUSPECT, trafficAt } from './traffic.ts';
+import { own } from './source-stats.ts';
+import {
+  ACCOUNT,
+  addTrafficAt,
+  CLIENT,
+  isZero,
+  LAST_EVENT,
+  missingOfPeerTotal,
+  missingOfTotal,
+  missingTraffic,
+  NOTHING,
+  PEER,
+  REPORTS_PEER,
+  type Side,
+  SUSPECT,
+  sumTraffic,
+  type Traffic,
+  trafficAt,
+  unwrapPeerTotal,
+} from './traffic.ts';
 
 /** The lifetime of an allocation whose status was never seen, in ms (RFC 8656 §3.2: 10 minutes). */
 export const DEFAULT_LIFETIME_MS = 600_000;
@@ -18,95 +37,110 @@ export const DEFAULT_LIFETIME_MS = 600_000;
  */
 export const EXPIRY_GRACE_MS = 75_000;
 
+/** What an allocation starts with. */
+export interface AllocationInit {
+  readonly key: string;
+  readonly origin: Origin;
+  readonly session: Session;
+  readonly account: ServerAccount;
+  readonly row: IndexRow;
+  /** Its `new` was seen, so its reports are known from the first. */
+  readonly startKnown: boolean;
+  readonly contested: boolean;
+  readonly nowMs: number;
+}
+
+/** The last word on an allocation's traffic. */
+export interface Settlement {
+  /** What to add to the counters: bytes that no report told, and a total did. */
+  readonly missedClient: Traffic;
+  readonly missedPeer: Traffic;
+  /** What the record tells. */
+  readonly client: Traffic;
+  readonly peer: Traffic;
+  /** Every byte is accounted for by totals or by an unbroken series of reports. */
+  readonly complete: boolean;
+}
+
 /** One relayed transport address of one client, from its proof to the end of its linger. */
 export class Allocation implements Waiting {
+  // These belong to the deadlines it waits in, and to its session.
   previous: Waiting | undefined = undefined;
   next: Waiting | undefined = undefined;
+  slot = 0;
 
   /** Its key without the topic. */
   readonly key: string;
   readonly origin: Origin;
   readonly session: Session;
-  /** Its place in `session.open`. */
-  slot = 0;
-  #account: ServerAccount;
-  transport: Transport = 'unknown';
-  tls: TlsVersion = 'unknown';
+  /** Where its traffic is counted; changes when a status message tells the server. */
+  readonly account: ServerAccount;
+  readonly transport: Transport = 'unknown';
+  readonly tls: TlsVersion = 'unknown';
   /** `address:port` of the server as of the last status; empty before coturn 4.6.0. */
-  local = '';
+  readonly local: string = '';
 
   readonly startedAtMs: number;
-  lifetimeMs: number = DEFAULT_LIFETIME_MS;
+  readonly lifetimeMs: number = DEFAULT_LIFETIME_MS;
   /** Set once: it lives while this is undefined, and lingers after. */
-  endReason: EndReason | undefined = undefined;
-  endedAtMs = 0;
-
-  /** Its `new` was seen, so its reports are known from the first. */
-  startKnown: boolean;
+  readonly endReason: EndReason | undefined = undefined;
+  readonly endedAtMs: number = 0;
+  readonly startKnown: boolean;
   /** Another `new` took its key while it lived, or it took another's: totals may be of the other. */
-  contested: boolean;
+  readonly contested: boolean;
   /** Number of the last scan that found its status key. */
-  foundBy = 0;
+  readonly foundBy: number = 0;
   /** How many scans had begun when its last status message came; -1 when none came yet. */
-  statusAfter = -1;
+  readonly statusAfter: number = -1;
   /** coturn 4.6.0 and later tell the connection, and always report the peer side. */
-  expectsPeer = false;
-  #gapsAtStart: number;
+  readonly expectsPeer: boolean = false;
+  /** How many gaps its origin had when it began; -1 when it came from an earlier process. */
+  readonly gapsAtStart: number;
   /** Since when it would have been heard, in ms: nobody listened before. */
-  #watchedSinceMs = 0;
+  readonly watchedSinceMs: number = 0;
 
-  /** What reports change; not its own any more once it is settled. */
+  /** What reports change; not its own any more once it is closed. */
   readonly row: IndexRow;
-  clientTotal: Traffic | undefined = undefined;
+  readonly clientTotal: Traffic | undefined = undefined;
   /** Modulo 2^32. */
-  peerTotal: Traffic | undefined = undefined;
+  readonly peerTotal: Traffic | undefined = undefined;
 
   constructor(init: AllocationInit) {
     this.key = init.key;
     this.origin = init.origin;
     this.session = init.session;
+    this.account = init.account;
     this.row = init.row;
-    this.#account = init.account;
     this.row.page[this.row.offset + ACCOUNT] = init.account.number;
     this.startKnown = init.startKnown;
     this.contested = init.contested;
     this.startedAtMs = init.nowMs;
-    this.lastEventMs = init.nowMs;
-    this.#gapsAtStart = init.origin.gaps;
+    this.row.page[this.row.offset + LAST_EVENT] = init.nowMs;
+    this.gapsAtStart = init.origin.gaps;
   }
 
   /**
    * Takes over what an earlier process knew of it. Events were lost meanwhile, so only totals can
    * make it complete.
    */
-  restore(
-    saved: SavedAllocation,
-    { wallOffsetMs, nowMs }: { readonly wallOffsetMs: number; readonly nowMs: number },
-  ): void {
-    this.#watchedSinceMs = nowMs;
-    this.transport = saved.transport;
-    this.tls = saved.tls;
-    this.local = saved.local;
-    this.lifetimeMs = saved.lifetimeMs;
-    this.endReason = saved.endReason ?? undefined;
-    this.endedAtMs = saved.endReason === null ? 0 : saved.endedAtMs - wallOffsetMs;
-    this.expectsPeer = saved.expectsPeer;
-    this.reportsPeer = saved.reportsPeer;
-    this.clientTotal = saved.clientTotal === null ? undefined : savedTraffic(saved.clientTotal);
-    this.peerTotal = saved.peerTotal === null ? undefined : savedTraffic(saved.peerTotal);
-    this.lastEventMs = saved.lastEventMs - wallOffsetMs;
-    this.row.page.set([...saved.client, ...saved.peer], this.row.offset);
-    this.#gapsAtStart = -1;
-  }
-
-  /** Where its traffic is counted; changes when a status message tells the server. */
-  get account(): ServerAccount {
-    return this.#account;
-  }
-
-  set account(account: ServerAccount) {
-    this.#account = account;
-    this.row.page[this.row.offset + ACCOUNT] = account.number;
+  restore(known: RestoredAllocation, endReason: EndReason | undefined, nowMs: number): void {
+    const self = own(this);
+    self.transport = known.transport;
+    self.tls = known.tls;
+    self.local = known.local;
+    self.lifetimeMs = known.lifetimeMs;
+    self.endReason = endReason;
+    self.endedAtMs = known.endedAtMs;
+    self.expectsPeer = known.expectsPeer;
+    self.clientTotal = known.clientTotal;
+    self.peerTotal = known.peerTotal;
+    self.gapsAtStart = -1;
+    self.watchedSinceMs = nowMs;
+    const { page, offset } = this.row;
+    addTrafficAt(page, offset + CLIENT, known.client);
+    addTrafficAt(page, offset + PEER, known.peer);
+    page[offset + LAST_EVENT] = known.lastEventMs;
+    page[offset + REPORTS_PEER] = known.reportsPeer ? 1 : 0;
   }
 
   /** Its status key was missing, and nothing was heard since (design, rule 7). */
@@ -114,43 +148,14 @@ export class Allocation implements Waiting {
     return this.row.page[this.row.offset + SUSPECT] === 1;
   }
 
-  set suspect(isSuspect: boolean) {
-    this.row.page[this.row.offset + SUSPECT] = isSuspect ? 1 : 0;
-  }
-
   /** A peer report or total was seen, so zero on the peer side means that nothing was relayed. */
   get reportsPeer(): boolean {
     return this.row.page[this.row.offset + REPORTS_PEER] === 1;
   }
 
-  set reportsPeer(isReported: boolean) {
-    this.row.page[this.row.offset + REPORTS_PEER] = isReported ? 1 : 0;
-  }
-
-  /** A scan found its key, and no message has spoken of it yet. */
-  get isOnlyFound(): boolean {
-    return (
-      this.endReason === undefined &&
-      !this.startKnown &&
-      this.foundBy > 0 &&
-      this.statusAfter < 0 &&
-      this.lastEventMs === this.startedAtMs
-    );
-  }
-
-  /** Its `new` came after a scan had found its key: nothing of it was missed. */
-  beginLate(): void {
-    this.startKnown = true;
-    if (this.session.allocationCount === 1) this.session.startKnown = true;
-  }
-
   /** When it was last heard of, in ms. */
   get lastEventMs(): number {
     return this.row.page[this.row.offset + LAST_EVENT] ?? 0;
-  }
-
-  set lastEventMs(nowMs: number) {
-    this.row.page[this.row.offset + LAST_EVENT] = nowMs;
   }
 
   /** Sum of its client-side reports. */
@@ -165,38 +170,188 @@ export class Allocation implements Waiting {
 
   /** When it expires unless something is heard of it, in ms. */
   get expiresAtMs(): number {
-    return Math.max(this.lastEventMs, this.#watchedSinceMs) + this.lifetimeMs + EXPIRY_GRACE_MS;
+    return Math.max(this.lastEventMs, this.watchedSinceMs) + this.lifetimeMs + EXPIRY_GRACE_MS;
   }
 
-  /** Takes over what a status message tells. */
+  /** A scan found its key, and no message has spoken of it yet. */
+  get isOnlyFound(): boolean {
+    return (
+      this.endReason === undefined &&
+      !this.startKnown &&
+      this.foundBy > 0 &&
+      this.statusAfter < 0 &&
+      this.lastEventMs === this.startedAtMs
+    );
+  }
+
+  /** Something was heard of it: it lives, whatever a scan said. */
+  hear(nowMs: number): void {
+    this.row.page[this.row.offset + LAST_EVENT] = nowMs;
+    this.trust();
+  }
+
+  /** It may be gone: it leaves the live gauges until something is heard of it. */
+  suspectGone(): void {
+    if (this.suspect || this.endReason !== undefined) return;
+    this.row.page[this.row.offset + SUSPECT] = 1;
+    this.account.changeLive(this.transport, -1);
+  }
+
+  /** It is not suspect any more, if it was. */
+  trust(): void {
+    if (!this.suspect) return;
+    this.row.page[this.row.offset + SUSPECT] = 0;
+    if (this.endReason === undefined) this.account.changeLive(this.transport, 1);
+  }
+
+  /** Its status key was found by this scan. */
+  noteFound(scan: number): void {
+    own(this).foundBy = scan;
+  }
+
+  /** A status message came for it. */
+  noteStatus(): void {
+    own(this).statusAfter = this.origin.keys.scans;
+  }
+
+  /** Its `new` came after a scan had found its key: nothing of it was missed. */
+  noteLateStart(): void {
+    own(this).startKnown = true;
+    this.session.noteLateStart();
+  }
+
+  /** Another allocation takes its key. */
+  noteContest(): void {
+    own(this).contested = true;
+  }
+
+  /** Takes over what a status message tells, before it is counted as live. */
   describe(lifetimeSeconds: number, connection: Connection | undefined): void {
-    this.lifetimeMs = lifetimeSeconds * 1000;
+    own(this).lifetimeMs = lifetimeSeconds * 1000;
     if (connection === undefined) return;
-    this.transport = connection.transport;
-    this.tls = connection.tls;
-    this.local = this.account.endpoint(connection.local);
-    this.expectsPeer = true;
+    own(this).transport = connection.transport;
+    own(this).tls = connection.tls;
+    own(this).local = this.account.endpoint(connection.local);
+    own(this).expectsPeer = true;
   }
 
-  /** Its reports were heard from the first to the last, as far as anybody can tell. */
-  get isUnbroken(): boolean {
-    return this.startKnown && this.#gapsAtStart === this.origin.gaps;
+  /** Moves to another account, with what a status message tells of it now. */
+  redescribe(
+    account: ServerAccount,
+    status: { readonly lifetimeSeconds: number; readonly connection?: Connection },
+  ): void {
+    this.account.changeLive(this.transport, -1);
+    own(this).account = account;
+    this.row.page[this.row.offset + ACCOUNT] = account.number;
+    this.describe(status.lifetimeSeconds, status.connection);
+    account.changeLive(this.transport, 1);
+  }
+
+  /** Joins its session, and counts as live unless it has ended. */
+  enter(): void {
+    if (this.endReason === undefined) this.account.changeLive(this.transport, 1);
+    this.session.join(this);
+  }
+
+  /** Tells its session how it is connected. */
+  noteConnection(connection: Connection | undefined): void {
+    const { session, account, transport, tls } = this;
+    const client = connection === undefined ? '' : copyText(addressOf(connection.remote));
+    session.note({ server: account.server, transport, tls, client });
+  }
+
+  /** Adds a report to its sums and to the counters. */
+  report(side: Side, traffic: Traffic): void {
+    const { page, offset } = this.row;
+    addTrafficAt(page, offset + side, traffic);
+    addTrafficAt(this.account.sums, side, traffic);
+    if (side === PEER) page[offset + REPORTS_PEER] = 1;
+  }
+
+  /** Keeps what coturn says of all its traffic, to be compared when it is closed. */
+  noteTotal(side: Side, total: Traffic): void {
+    if (side === CLIENT) {
+      own(this).clientTotal = total;
+      return;
+    }
+    own(this).peerTotal = total;
+    this.row.page[this.row.offset + REPORTS_PEER] = 1;
+  }
+
+  /** Ends it, if it lives: it leaves the gauges, and lingers from now on. */
+  end(reason: EndReason, endedAtMs: number): void {
+    own(this).endReason = reason;
+    own(this).endedAtMs = endedAtMs;
+    this.account.countClosed(reason);
+    if (!this.suspect) this.account.changeLive(this.transport, -1);
+    this.session.noteEnd(reason, endedAtMs);
   }
 
   /** Compares reports and totals at the end of the linger (design, rules 1, 2 and 6). */
-  settle(): Settlement {
-    return settle(this);
+  settlement(): Settlement {
+    const { client, peer, clientTotal, peerTotal, contested } = this;
+    const missingClient = missing(client, clientTotal, missingOfTotal);
+    const missingPeer = missing(peer, peerTotal, missingOfPeerTotal);
+    const complete = isComplete(this);
+    if (contested) {
+      // Its totals may be of the other one.
+      return { missedClient: NOTHING, missedPeer: NOTHING, client, peer, complete };
+    }
+    const whole = sumTraffic(client, missingClient);
+    if (this.startKnown) {
+      const wholePeer = sumTraffic(peer, missingPeer);
+      return {
+        missedClient: missingClient,
+        missedPeer: missingPeer,
+        client: whole,
+        peer: wholePeer,
+        complete,
+      };
+    }
+    // Its past is unknown, and may be counted already: the totals are for its record only.
+    return {
+      missedClient: NOTHING,
+      missedPeer: NOTHING,
+      client: whole,
+      peer: peerTotal === undefined ? peer : unwrapPeer(peer, peerTotal, whole),
+      complete,
+    };
   }
 }
 
-/** What an allocation starts with. */
-export interface AllocationInit {
-  readonly key: string;
-  readonly origin: Origin;
-  readonly session: Session;
-  readonly account: ServerAccount;
-  readonly row: IndexRow;
-  readonly startKnown: boolean;
-  readonly contested: boolean;
-  readonly nowMs: number;
+function missing(
+  reported: Traffic,
+  total: Traffic | undefined,
+  rule: typeof missingOfTotal,
+): Traffic {
+  return total === undefined ? NOTHING : missingTraffic(reported, total, rule);
+}
+
+/** What a client sends is what its peers get, and the other way round. */
+function unwrapPeer(peer: Traffic, total: Traffic, client: Traffic): Traffic {
+  return {
+    receivedPackets: unwrapPeerTotal(
+      peer.receivedPackets,
+      total.receivedPackets,
+      client.sentPackets,
+    ),
+    receivedBytes: unwrapPeerTotal(peer.receivedBytes, total.receivedBytes, client.sentBytes),
+    sentPackets: unwrapPeerTotal(peer.sentPackets, total.sentPackets, client.receivedPackets),
+    sentBytes: unwrapPeerTotal(peer.sentBytes, total.sentBytes, client.receivedBytes),
+  };
+}
+
+function isComplete(allocation: Allocation): boolean {
+  const { client, peer, clientTotal, peerTotal, contested, expectsPeer, reportsPeer } = allocation;
+  const hasPeerTotal = peerTotal !== undefined || !(expectsPeer || reportsPeer);
+  if (clientTotal !== undefined && hasPeerTotal) {
+    // Totals that are behind the reports are of another allocation with the same key.
+    const isAhead = isZero(missingTraffic(clientTotal, client, missingOfTotal));
+    if (!contested) return isAhead;
+    const isEqual = isAhead && isZero(missingTraffic(client, clientTotal, missingOfTotal));
+    return isEqual && isZero(missing(peer, peerTotal, missingOfPeerTotal));
+  }
+  const isUnbroken =
+    allocation.startKnown && allocation.gapsAtStart === allocation.origin.gaps && !contested;
+  return allocation.endReason === 'deleted' && isUnbroken && (reportsPeer || !expectsPeer);
 }

@@ -1,5 +1,6 @@
 import type { IpFamily, TlsVersion, Transport } from '../coturn/event.ts';
-import { detach } from '../coturn/key.ts';
+import { copyText } from '../coturn/key.ts';
+import { own } from './source-stats.ts';
 import type { Traffic } from './traffic.ts';
 import { CLIENT, PEER, TRAFFIC_LENGTH, trafficAt, UNALLOCATED } from './traffic.ts';
 import { labelOf } from './user.ts';
@@ -35,7 +36,7 @@ export class ServerAccount {
   readonly sums: Float64Array = new Float64Array(3 * TRAFFIC_LENGTH);
   readonly created: CreatedCount[] = [];
   readonly closed: Record<EndReason, number> = zeroReasons();
-  refreshes = 0;
+  readonly refreshes: number = 0;
   /** Live allocations by transport, of every transport that was ever seen here. */
   readonly live: Map<Transport, number> = new Map();
   #endpoint = '';
@@ -44,6 +45,11 @@ export class ServerAccount {
     this.number = number;
     this.realm = realm;
     this.server = server;
+  }
+
+  /** Counts an allocation that has ended. */
+  countClosed(reason: EndReason): void {
+    this.closed[reason] += 1;
   }
 
   /** Between clients and coturn, of allocations. */
@@ -63,13 +69,18 @@ export class ServerAccount {
 
   /** One text for all allocations of an endpoint (`address:port`) of the server. */
   endpoint(text: string): string {
-    if (this.#endpoint !== text) this.#endpoint = detach(text);
+    if (this.#endpoint !== text) this.#endpoint = copyText(text);
     return this.#endpoint;
   }
 
   /** Moves the number of live allocations of `transport` by one. */
   changeLive(transport: Transport, by: 1 | -1): void {
     this.live.set(transport, (this.live.get(transport) ?? 0) + by);
+  }
+
+  /** Counts a refresh of an allocation. */
+  countRefresh(): void {
+    own(this).refreshes += 1;
   }
 
   /** Counts an allocation that was created or adopted. */
@@ -86,7 +97,7 @@ export class ServerAccount {
 export class RealmAccount {
   readonly realm: string;
   /** Sessions that have not finished. */
-  liveSessions = 0;
+  readonly liveSessions: number = 0;
   /** Finished sessions that relayed something, by reason. */
   readonly finishedRelayed: Record<EndReason, number> = zeroReasons();
   /** Finished sessions that relayed nothing, by reason. */
@@ -95,6 +106,16 @@ export class RealmAccount {
 
   constructor(realm: string) {
     this.realm = realm;
+  }
+
+  /** Moves the number of live sessions by one. */
+  changeLive(by: 1 | -1): void {
+    own(this).liveSessions += by;
+  }
+
+  /** Counts a session that has finished. */
+  countFinished(relayed: boolean, reason: EndReason): void {
+    (relayed ? this.finishedRelayed : this.finishedUnrelayed)[reason] += 1;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Allocation } from './allocation.ts';
 import { AllocationIndex } from './allocation-index.ts';
-import type { SourceStats } from './source-stats.ts';
+import { own, type SourceStats } from './source-stats.ts';
 
 /**
  * A key space: the keys of one coturn server (embedded statsdb) or of all servers that share one
@@ -13,16 +13,22 @@ export class Origin {
   /** The `server` label, unless status messages tell a better one (`stats.serverFrom`). */
   readonly server: string;
   /** What lives or lingers here, by the key without its topic. */
-  readonly allocations: AllocationIndex<Allocation> = new AllocationIndex();
+  readonly allocations: AllocationIndex<Allocation>;
   /** What scans have found of its status keys. */
   readonly keys: StatusKeys = new StatusKeys();
   /** How often messages may have been lost; an allocation compares it with the number at its start. */
-  gaps = 0;
+  readonly gaps: number = 0;
 
-  constructor(number: number, stats: SourceStats, server: string) {
+  constructor(number: number, stats: SourceStats, server: string, hashSeed = 0) {
     this.number = number;
     this.stats = stats;
     this.server = server;
+    this.allocations = new AllocationIndex(hashSeed);
+  }
+
+  /** Messages may have been lost. */
+  countGap(): void {
+    own(this).gaps += 1;
   }
 }
 
@@ -30,10 +36,10 @@ export class Origin {
  * The most keys remembered as left behind; between two scans no more are expected than a crashed
  * server held.
  */
-export const MAX_GHOSTS = 100_000;
+export const MAX_STALE_KEYS = 100_000;
 
-/** How many scans must contradict status messages before the database is held for wrong. */
-const SCANS_TO_CONVICT = 2;
+/** How many scans must contradict status messages before the database is called wrong. */
+const WRONG_AFTER_SCANS = 2;
 
 /**
  * What the scans of an origin's status keys have shown so far. A server that crashes leaves its keys;
@@ -41,35 +47,42 @@ const SCANS_TO_CONVICT = 2;
  */
 export class StatusKeys {
   /** How many scans have begun. */
-  scans = 0;
+  readonly scans: number = 0;
   /** Number of the last scan that came to its end. */
-  completed = 0;
+  readonly completed: number = 0;
   /** Keys of allocations that expired, by the last scan that found them; not to be adopted again. */
-  readonly #ghosts = new Map<string, number>();
+  readonly #stale = new Map<string, number>();
   /** How many scans contradicted a server's status messages, and none since has found its keys. */
   readonly #contradictions = new Map<string, number>();
 
-  /** An allocation expired: its key may be there still, for ever. */
-  noteGhost(key: string): void {
-    if (this.#ghosts.size < MAX_GHOSTS) this.#ghosts.set(key, this.scans);
+  /** Counts a scan that begins, and gives its number. */
+  beginScan(): number {
+    own(this).scans += 1;
+    return this.scans;
   }
 
-  /** A message came for this key, so it is not a ghost. */
-  forgetGhost(key: string): void {
-    this.#ghosts.delete(key);
+  /** An allocation expired: its key may be there still, for ever. */
+  noteStale(key: string): void {
+    if (this.#stale.size < MAX_STALE_KEYS) this.#stale.set(key, this.scans);
+  }
+
+  /** A message came for this key, so it is not stale. */
+  forgetStale(key: string): void {
+    this.#stale.delete(key);
   }
 
   /** Whether a key found by scan number `scan` is of an allocation that has expired. */
-  isGhost(key: string, scan: number): boolean {
-    if (!this.#ghosts.has(key)) return false;
-    this.#ghosts.set(key, scan);
+  isStale(key: string, scan: number): boolean {
+    if (!this.#stale.has(key)) return false;
+    this.#stale.set(key, scan);
     return true;
   }
 
-  /** A scan came to its end: ghosts that it has not found are gone. */
-  dropGhosts(scan: number): void {
-    for (const [key, found] of this.#ghosts) {
-      if (found < scan) this.#ghosts.delete(key);
+  /** A scan came to its end: stale keys that it has not found are gone. */
+  endScan(scan: number): void {
+    own(this).completed = scan;
+    for (const [key, found] of this.#stale) {
+      if (found < scan) this.#stale.delete(key);
     }
   }
 
@@ -96,7 +109,7 @@ export class StatusKeys {
   /** Whether a server writes its keys elsewhere, beyond doubt. */
   get isWrongDatabase(): boolean {
     for (const count of this.#contradictions.values()) {
-      if (count >= SCANS_TO_CONVICT) return true;
+      if (count >= WRONG_AFTER_SCANS) return true;
     }
     return false;
   }

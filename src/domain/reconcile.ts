@@ -2,7 +2,6 @@ import { parseStatsKey, type StatsKey } from '../coturn/key.ts';
 import { parseStatus } from '../coturn/payload.ts';
 import type { Allocation } from './allocation.ts';
 import type { AllocationTable } from './allocation-table.ts';
-import { type EventRules, reject } from './event-rules.ts';
 import type { Origin } from './origin.ts';
 
 /** What a scan has led to. */
@@ -20,7 +19,6 @@ export interface ScanResult {
 /** What a {@link KeyScan} works with. */
 export interface KeyScanContext {
   readonly table: AllocationTable;
-  readonly rules: EventRules;
   readonly origin: Origin;
   readonly nowMs: number;
   /** Whether this replica accounts for the user of a key. */
@@ -30,7 +28,6 @@ export interface KeyScanContext {
 /** One reading of all status keys of an origin, while events go on (design, rules 7 and 8). */
 export class KeyScan {
   readonly #table: AllocationTable;
-  readonly #rules: EventRules;
   readonly #origin: Origin;
   readonly #startedMs: number;
   readonly #isOurs: (key: StatsKey) => boolean;
@@ -42,33 +39,32 @@ export class KeyScan {
 
   constructor(context: KeyScanContext) {
     this.#table = context.table;
-    this.#rules = context.rules;
     this.#origin = context.origin;
     this.#startedMs = context.nowMs;
     this.#isOurs = context.isOurs;
-    context.origin.keys.scans += 1;
-    this.#number = context.origin.keys.scans;
+    this.#number = context.origin.keys.beginScan();
   }
 
   /** Takes a status key with its value: adopts the allocation unless it is known, or has expired. */
   found(key: string, value: string, nowMs: number): void {
     const parsed = parseStatsKey(key);
-    if (!parsed.ok) return reject(this.#origin, parsed.reason);
+    if (!parsed.ok) return this.#origin.stats.countRejected(parsed.reason);
     if (parsed.topic !== 'status' || !this.#isOurs(parsed)) return;
     this.#found += 1;
     const known = this.#origin.allocations.get(parsed.allocationKey);
     if (known !== undefined) {
-      known.foundBy = this.#number;
+      known.noteFound(this.#number);
       this.#servers.add(known.account.server);
-      this.#table.clear(known);
+      known.trust();
       return;
     }
-    if (this.#origin.keys.isGhost(parsed.allocationKey, this.#number)) return;
-    const status = parseStatus(value);
-    if (!status.ok) return reject(this.#origin, status.reason);
-    if (status.status.kind === 'deleted') return;
-    const adopted = this.#rules.adopt(this.#origin, parsed, nowMs, status.status);
-    adopted.foundBy = this.#number;
+    if (this.#origin.keys.isStale(parsed.allocationKey, this.#number)) return;
+    const parsedValue = parseStatus(value);
+    if (!parsedValue.ok) return this.#origin.stats.countRejected(parsedValue.reason);
+    const { status } = parsedValue;
+    if (status.kind === 'deleted') return;
+    const adopted = this.#table.adopt({ origin: this.#origin, key: parsed, nowMs }, status);
+    adopted.noteFound(this.#number);
     this.#servers.add(adopted.account.server);
     this.#adopted += 1;
   }
@@ -85,13 +81,11 @@ export class KeyScan {
       const wasSet = allocation.statusAfter >= keys.completed;
       if (wasSet) contradicting.add(allocation.account.server);
     }
-    keys.completed = this.#number;
-    keys.dropGhosts(this.#number);
+    keys.endScan(this.#number);
     keys.judge(this.#servers, contradicting);
-    stats.isWrongDatabase = keys.isWrongDatabase;
-    stats.resyncs += 1;
+    stats.countResync(keys.isWrongDatabase);
     const suspects = missing.filter(({ account }) => keys.isTrusted(account.server));
-    for (const allocation of suspects) this.#table.suspect(allocation);
+    for (const allocation of suspects) allocation.suspectGone();
     return {
       found: this.#found,
       adopted: this.#adopted,

@@ -5,47 +5,131 @@ import type { Session } from './session.ts';
 export const RECORD_SCHEMA = 1;
 
 /**
- * One finished session, as its JSON line tells it (design, section 7). Bytes and packets are
- * coturn's point of view: received from and sent to clients, and the same for peers.
+ * Every field of a record (design, section 7): what it means, as the README tells it, and its value
+ * of a finished session. Bytes and packets are coturn's point of view: received from and sent to
+ * clients, and the same for peers.
+ *
+ * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
  */
-export interface SessionRecord {
-  readonly event: 'session_finished';
-  readonly schema: typeof RECORD_SCHEMA;
-  readonly session_id: string;
-  readonly realm: string;
-  /** The mapped name of the user. */
-  readonly user: string;
-  /** The raw user name of the first allocation. */
-  readonly username: string;
-  /** Several joined by `,`, as in `transport`, `tls` and `client`. */
-  readonly server: string;
-  /** RFC 3339 with ms, UTC. */
-  readonly start: string;
-  readonly end: string;
-  readonly duration_seconds: number;
-  readonly reason: EndReason;
-  /** Bytes flowed to or from peers. */
-  readonly relayed: boolean;
-  /** Every byte is accounted for by coturn's totals or an unbroken series of reports. */
-  readonly complete: boolean;
-  readonly start_known: boolean;
-  /** How many allocations it had in all. */
-  readonly allocations: number;
-  readonly transport: string;
-  readonly tls: string;
-  /** Addresses without ports; empty before coturn 4.6.0. */
-  readonly client: string;
-  readonly received_bytes: number;
-  readonly sent_bytes: number;
-  readonly received_packets: number;
-  readonly sent_packets: number;
-  readonly peer_received_bytes: number;
-  readonly peer_sent_bytes: number;
-  readonly peer_received_packets: number;
-  readonly peer_sent_packets: number;
-  /** Bytes that only totals told, both sides together. */
-  readonly missed_bytes: number;
-}
+export const RECORD_FIELDS = {
+  event: {
+    meaning: 'always `session_finished`',
+    of: (): 'session_finished' => 'session_finished',
+  },
+  schema: {
+    meaning: 'version of this table: 1',
+    of: (): typeof RECORD_SCHEMA => RECORD_SCHEMA,
+  },
+  session_id: {
+    meaning: 'unique; sorts by the time at which the session began',
+    of: (session: Session): string => session.id,
+  },
+  realm: {
+    meaning: 'as coturn published it; may be empty',
+    of: (session: Session): string => session.realm,
+  },
+  user: {
+    meaning: 'the user behind the username (`--user.label`)',
+    of: (session: Session): string => session.userName,
+  },
+  username: {
+    meaning: 'raw name of the first allocation; chosen by the client',
+    of: (session: Session): string => session.username,
+  },
+  server: {
+    meaning: 'coturn servers; several joined by `,`, like `transport`, `tls` and `client`',
+    of: (session: Session): string => session.servers,
+  },
+  start: {
+    meaning: 'when the first allocation began',
+    of: (session: Session, wallOffsetMs: number): string =>
+      rfc3339(session.startedAtMs + wallOffsetMs),
+  },
+  end: {
+    meaning: 'when the last allocation ended',
+    of: (session: Session, wallOffsetMs: number): string =>
+      rfc3339(session.endedAtMs + wallOffsetMs),
+  },
+  duration_seconds: {
+    meaning: 'from `start` to `end`',
+    of: (session: Session): number => durationSeconds(session),
+  },
+  reason: {
+    meaning:
+      'how the last allocation ended: `deleted`, `expired`, `vanished`, `superseded`, `shutdown`',
+    of: (session: Session): EndReason => session.endReason,
+  },
+  relayed: {
+    meaning: 'whether any bytes went to or came from peers; `false`: the call went peer to peer',
+    of: (session: Session): boolean => session.relayed,
+  },
+  complete: {
+    meaning: "every byte is accounted for by coturn's totals or an unbroken series of reports",
+    of: (session: Session): boolean => session.complete,
+  },
+  start_known: {
+    meaning: 'the start was seen; `false`: it was adopted, and `start` is when it was noticed',
+    of: (session: Session): boolean => session.startKnown,
+  },
+  allocations: {
+    meaning: 'how many allocations it had in all',
+    of: (session: Session): number => session.allocationCount,
+  },
+  transport: {
+    meaning:
+      'how the client was connected: `udp`, `tcp`, `tls`, `dtls`, `sctp`, `tls_sctp`, `unknown`',
+    of: (session: Session): string => session.transports,
+  },
+  tls: {
+    meaning: '`none`, or the version of TLS or DTLS',
+    of: (session: Session): string => session.tlsVersions,
+  },
+  client: {
+    meaning: 'addresses of the client, without ports; empty before coturn 4.6',
+    of: (session: Session): string => session.clients,
+  },
+  received_bytes: {
+    meaning: 'from the client',
+    of: ({ client }: Session): number => client.receivedBytes,
+  },
+  sent_bytes: {
+    meaning: 'to the client',
+    of: ({ client }: Session): number => client.sentBytes,
+  },
+  received_packets: {
+    meaning: 'from the client',
+    of: ({ client }: Session): number => client.receivedPackets,
+  },
+  sent_packets: {
+    meaning: 'to the client',
+    of: ({ client }: Session): number => client.sentPackets,
+  },
+  peer_received_bytes: {
+    meaning: 'from peers',
+    of: ({ peer }: Session): number => peer.receivedBytes,
+  },
+  peer_sent_bytes: { meaning: 'to peers', of: ({ peer }: Session): number => peer.sentBytes },
+  peer_received_packets: {
+    meaning: 'from peers',
+    of: ({ peer }: Session): number => peer.receivedPackets,
+  },
+  peer_sent_packets: { meaning: 'to peers', of: ({ peer }: Session): number => peer.sentPackets },
+  missed_bytes: {
+    meaning: "bytes that no report told and coturn's totals repaired; part of the sums above",
+    of: (session: Session): number => session.missedBytes,
+  },
+};
+
+/** One finished session, as its JSON line tells it. */
+export type SessionRecord = {
+  readonly [Name in keyof typeof RECORD_FIELDS]: ReturnType<(typeof RECORD_FIELDS)[Name]['of']>;
+};
+
+const FIELD_NAMES = Object.keys(RECORD_FIELDS) as readonly (keyof typeof RECORD_FIELDS)[];
+/** Every field in its place: adding them one by one to each record would be slow. */
+const EMPTY_RECORD: Readonly<Record<string, unknown>> = Object.fromEntries(
+  FIELD_NAMES.map((name) => [name, null]),
+);
 
 /**
  * The record of a finished session.
@@ -53,36 +137,10 @@ export interface SessionRecord {
  * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
  */
 export function createSessionRecord(session: Session, wallOffsetMs: number): SessionRecord {
-  const { client, peer, startedAtMs, endedAtMs } = session;
-  return {
-    event: 'session_finished',
-    schema: RECORD_SCHEMA,
-    session_id: session.id,
-    realm: session.realm,
-    user: session.userName,
-    username: session.username,
-    server: session.servers,
-    start: rfc3339(startedAtMs + wallOffsetMs),
-    end: rfc3339(endedAtMs + wallOffsetMs),
-    duration_seconds: durationSeconds(session),
-    reason: session.endReason,
-    relayed: session.relayed,
-    complete: session.complete,
-    start_known: session.startKnown,
-    allocations: session.allocationCount,
-    transport: session.transports,
-    tls: session.tlsVersions,
-    client: session.clients,
-    received_bytes: client.receivedBytes,
-    sent_bytes: client.sentBytes,
-    received_packets: client.receivedPackets,
-    sent_packets: client.sentPackets,
-    peer_received_bytes: peer.receivedBytes,
-    peer_sent_bytes: peer.sentBytes,
-    peer_received_packets: peer.receivedPackets,
-    peer_sent_packets: peer.sentPackets,
-    missed_bytes: session.missedBytes,
-  };
+  const record: Record<string, unknown> = { ...EMPTY_RECORD };
+  for (const name of FIELD_NAMES) record[name] = RECORD_FIELDS[name].of(session, wallOffsetMs);
+  // Each field by its own function, of which the type is made.
+  return record as SessionRecord;
 }
 
 /** How long a finished session lasted, in seconds with whole milliseconds. */

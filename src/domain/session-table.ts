@@ -1,11 +1,9 @@
 import { addressOf } from '../coturn/connection.ts';
 import type { Connection } from '../coturn/event.ts';
-import type { StatsKey } from '../coturn/key.ts';
-import { detach } from '../coturn/key.ts';
+import { copyText, type StatsKey } from '../coturn/key.ts';
 import type { Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
-import type { SavedSession } from './saved-session.ts';
-import { Session } from './session.ts';
+import { Session, type SessionInit } from './session.ts';
 import type { Users } from './user.ts';
 
 /** Which allocations of a user are one session: `--session.group-by`. */
@@ -52,7 +50,7 @@ export class SessionTable {
   }
 
   /** The session of a new allocation, which begins here unless one is under way. */
-  open(member: SessionMember): Session {
+  sessionOf(member: SessionMember): Session {
     const { key, startKnown, nowMs } = member;
     const userName = this.#options.userName(key.username);
     const account = this.#ledger.realm(key.realm);
@@ -63,88 +61,72 @@ export class SessionTable {
     const group = isOwnGroup ? '' : this.#groupOf(member, userName);
     const known = isOwnGroup ? user.current : this.#groups.get(group);
     if (known !== undefined && isUnderWay(known, nowMs)) return known;
-    const { username } = key;
-    // Where they are the same, the realm's own text serves all its sessions.
-    const realm = account.realm === key.realm ? account.realm : detach(key.realm);
-    const session = new Session({
+    const session = this.begin({
       group,
-      realm,
       account,
       user,
+      // Where they are the same, the realm's own text serves all its sessions.
+      realm: account.realm === key.realm ? account.realm : copyText(key.realm),
       userName,
-      username,
+      username: key.username,
       startKnown,
       startedAtMs: nowMs,
     });
-    this.#users.join(session);
-    account.liveSessions += 1;
-    if (isOwnGroup) user.current = session;
-    else this.#groups.set(group, session);
+    this.#continueWith(session);
     return session;
   }
 
-  /**
-   * A session of an earlier process, without its allocations.
-   *
-   * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
-   */
-  restore(saved: SavedSession, wallOffsetMs: number): Session {
-    const account = this.#ledger.realm(saved.realm);
-    const session = new Session({
-      group: saved.group,
-      realm: saved.realm,
-      account,
-      user: this.#users.open(account.realm, saved.userName),
-      userName: saved.userName,
-      username: saved.username,
-      startKnown: saved.startKnown,
-      startedAtMs: saved.startedAtMs - wallOffsetMs,
-    });
-    session.restore(saved, wallOffsetMs);
-    this.#users.join(session);
-    account.liveSessions += 1;
+  /** A session that has begun now, or in an earlier process. */
+  begin(init: SessionInit): Session {
+    const session = new Session(init);
+    init.user.join(session);
+    init.account.changeLive(1);
     return session;
   }
 
   /** Allocations of its user or group join a restored session that has some that live. */
   resume(session: Session): void {
     if (session.liveAllocations === 0) return;
-    if (session.group === '') session.user.current ??= session;
-    else if (!this.#groups.has(session.group)) this.#groups.set(session.group, session);
+    const { group, user } = session;
+    const current = group === '' ? user.current : this.#groups.get(group);
+    if (current === undefined) this.#continueWith(session);
   }
 
   /** The id of a session, which it gets when someone asks for it first. */
   idOf(session: Session): string {
-    if (session.id === '') session.id = this.#options.newSessionId(session.startedAtMs);
+    session.nameBy(this.#options.newSessionId);
     return session.id;
   }
 
-  /** All allocations of a session are settled. */
+  /** All allocations of a session are closed: it is counted, and waits for its record. */
   finish(session: Session): void {
-    const { account, endReason } = session;
-    const finished = session.relayed ? account.finishedRelayed : account.finishedUnrelayed;
-    finished[endReason] += 1;
-    this.hand(session);
+    session.account.countFinished(session.relayed, session.endReason);
+    this.queue(session);
   }
 
-  /** Gives out a session that is finished and counted. */
-  hand(session: Session): void {
-    const { account } = session;
+  /** Puts a session that is counted in line for its record. */
+  queue(session: Session): void {
+    const { account, group, user } = session;
     this.idOf(session);
-    if (this.#groups.get(session.group) === session) this.#groups.delete(session.group);
-    if (session.user.current === session) session.user.current = undefined;
-    account.liveSessions -= 1;
+    if (this.#groups.get(group) === session) this.#groups.delete(group);
+    if (user.current === session) user.continueWith(undefined);
+    account.changeLive(-1);
     this.#finished.push(session);
   }
 
   /** Takes out at most `limit` sessions that have finished, the oldest first. */
-  takeFinished(limit: number): Session[] {
+  takeFinished(limit: number = Number.POSITIVE_INFINITY): Session[] {
     if (this.#finished.length <= limit) {
       const all = this.#finished;
       this.#finished = [];
       return all;
     }
     return this.#finished.splice(0, limit);
+  }
+
+  #continueWith(session: Session): void {
+    if (session.group === '') session.user.continueWith(session);
+    else this.#groups.set(session.group, session);
   }
 
   #groupOf({ origin, key, connection }: SessionMember, name: string): string {

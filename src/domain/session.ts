@@ -1,14 +1,12 @@
-import type { Allocation } from './allocation.ts';
+import type { Allocation, Settlement } from './allocation.ts';
 import type { EndReason, RealmAccount } from './ledger.ts';
-import { type SavedSession, savedTraffic } from './saved-session.ts';
-import type { Settlement } from './settlement.ts';
-import { CLIENT, NOTHING, sumTraffic, type Traffic } from './traffic.ts';
+import type { RestoredSession } from './saved-session.ts';
+import { own } from './source-stats.ts';
+import { bytesOf, CLIENT, NOTHING, sumTraffic, type Traffic } from './traffic.ts';
 import type { User } from './user.ts';
 
-/** The allocations of one user that overlap in time (design, section 2). */
-export class Session {
-  /** Unique, and sortable by time of start; empty until `SessionTable` gives it one. */
-  id = '';
+/** What a session starts with. */
+export interface SessionInit {
   /** What allocations share to be of one session; empty when the user tells it. */
   readonly group: string;
   /** As published. */
@@ -19,34 +17,51 @@ export class Session {
   readonly userName: string;
   /** The raw user name of its first allocation. */
   readonly username: string;
-  readonly startedAtMs: number;
   /** The start of its first allocation was seen. */
-  startKnown: boolean;
-  /** When its latest allocation ended, in ms. */
-  endedAtMs = 0;
-  /** Why its latest allocation ended. */
-  endReason: EndReason = 'deleted';
+  readonly startKnown: boolean;
+  readonly startedAtMs: number;
+}
 
-  /** Its place in `user.sessions`. */
+/** The most distinct values of one kind that a session keeps: a roaming client has no limit. */
+const MAX_NOTED = 32;
+
+/** The allocations of one user that overlap in time (design, section 2). */
+export class Session implements SessionInit {
+  /** Its place in `user.sessions`, to which this belongs. */
   slot = 0;
-  /** Allocations that live or linger, in no order. */
-  open: Allocation[] = NONE;
-  liveAllocations = 0;
-  /** How many there were in all. */
-  allocationCount = 0;
 
-  /** Sums of the allocations that are settled. */
-  client: Traffic = NOTHING;
-  peer: Traffic = NOTHING;
-  missedBytes = 0;
-  complete = true;
-  reportsPeer = false;
+  /** Unique, and sortable by time of start; empty until it is asked for. */
+  readonly id: string = '';
+  readonly group: string;
+  readonly realm: string;
+  readonly account: RealmAccount;
+  readonly user: User;
+  readonly userName: string;
+  readonly username: string;
+  readonly startedAtMs: number;
+  readonly startKnown: boolean;
+  #open: Allocation[] = [];
+  /** When its latest allocation ended, in ms. */
+  readonly endedAtMs: number = 0;
+  /** Why its latest allocation ended. */
+  readonly endReason: EndReason = 'deleted';
+
+  readonly liveAllocations: number = 0;
+  /** How many there were in all. */
+  readonly allocationCount: number = 0;
+
+  /** Sums of the allocations that are closed. */
+  readonly client: Traffic = NOTHING;
+  readonly peer: Traffic = NOTHING;
+  readonly missedBytes: number = 0;
+  readonly complete: boolean = true;
+  readonly reportsPeer: boolean = false;
 
   /** Each distinct value in order of appearance, joined by `,`. */
-  servers = '';
-  transports = '';
-  tlsVersions = '';
-  clients = '';
+  readonly servers: string = '';
+  readonly transports: string = '';
+  readonly tlsVersions: string = '';
+  readonly clients: string = '';
 
   constructor(init: SessionInit) {
     this.group = init.group;
@@ -59,77 +74,70 @@ export class Session {
     this.startKnown = init.startKnown;
   }
 
-  /** Takes over what an earlier process knew of it, but for its allocations. */
-  restore(saved: SavedSession, wallOffsetMs: number): void {
-    this.id = saved.id;
-    this.endedAtMs = saved.endedAtMs === 0 ? 0 : saved.endedAtMs - wallOffsetMs;
-    this.endReason = saved.endReason;
-    this.allocationCount = saved.allocationCount - saved.open.length;
-    this.client = savedTraffic(saved.client);
-    this.peer = savedTraffic(saved.peer);
-    this.missedBytes = saved.missedBytes;
-    this.complete = saved.complete;
-    this.reportsPeer = saved.reportsPeer;
-    this.servers = saved.servers;
-    this.transports = saved.transports;
-    this.tlsVersions = saved.tlsVersions;
-    this.clients = saved.clients;
+  /** Takes over what an earlier process knew of it, but for the allocations that are open. */
+  restore(known: RestoredSession, openCount: number): void {
+    Object.assign(this, known);
+    own(this).allocationCount -= openCount;
+  }
+
+  /** Allocations that live or linger, in no order. */
+  get open(): readonly Allocation[] {
+    return this.#open;
+  }
+
+  /** Its id, made by `create` when someone asks for it first. */
+  nameBy(create: (startedAtMs: number) => string): void {
+    if (this.id === '') own(this).id = create(this.startedAtMs);
   }
 
   /** Counts an allocation that has just begun. */
   join(allocation: Allocation): void {
-    if (this.open.length === 0) {
-      // Pushing to an empty array makes room for 17; most sessions have few allocations.
-      this.open = [allocation];
-      allocation.slot = 0;
-    } else {
-      allocation.slot = this.open.push(allocation) - 1;
-    }
-    if (allocation.endReason === undefined) this.liveAllocations += 1;
-    this.allocationCount += 1;
+    this.#open = addTo(this.#open, allocation);
+    if (allocation.endReason === undefined) own(this).liveAllocations += 1;
+    own(this).allocationCount += 1;
+  }
+
+  /** Its only allocation was found by a scan, and nothing of it was missed. */
+  noteLateStart(): void {
+    if (this.allocationCount === 1) own(this).startKnown = true;
   }
 
   /** Notes how an allocation is connected; addresses come without port. */
   note(connection: { server: string; transport: string; tls: string; client: string }): void {
-    this.servers = noteOnce(this.servers, connection.server);
-    this.transports = noteOnce(this.transports, connection.transport);
-    this.tlsVersions = noteOnce(this.tlsVersions, connection.tls);
-    this.clients = noteOnce(this.clients, connection.client);
+    own(this).servers = noteOnce(this.servers, connection.server);
+    own(this).transports = noteOnce(this.transports, connection.transport);
+    own(this).tlsVersions = noteOnce(this.tlsVersions, connection.tls);
+    own(this).clients = noteOnce(this.clients, connection.client);
   }
 
   /** An allocation has ended and lingers from now on. */
-  end(allocation: Allocation): void {
-    this.liveAllocations -= 1;
-    if (allocation.endReason !== undefined && allocation.endedAtMs >= this.endedAtMs) {
-      this.endedAtMs = allocation.endedAtMs;
-      this.endReason = allocation.endReason;
-    }
+  noteEnd(reason: EndReason, endedAtMs: number): void {
+    own(this).liveAllocations -= 1;
+    if (endedAtMs < this.endedAtMs) return;
+    own(this).endedAtMs = endedAtMs;
+    own(this).endReason = reason;
   }
 
   /** Takes over the sums of an allocation that will hear no more. */
-  settle(allocation: Allocation, settlement: Settlement): void {
-    removeAt(this.open, allocation.slot);
-    this.client = sumTraffic(this.client, settlement.client);
-    this.peer = sumTraffic(this.peer, settlement.peer);
-    this.missedBytes +=
-      settlement.missedClient.receivedBytes +
-      settlement.missedClient.sentBytes +
-      settlement.missedPeer.receivedBytes +
-      settlement.missedPeer.sentBytes;
-    if (!settlement.complete) this.complete = false;
-    if (allocation.reportsPeer) this.reportsPeer = true;
+  close(allocation: Allocation, settlement: Settlement): void {
+    const { client, peer, missedClient, missedPeer } = settlement;
+    removeAt(this.#open, allocation.slot);
+    own(this).client = sumTraffic(this.client, client);
+    own(this).peer = sumTraffic(this.peer, peer);
+    own(this).missedBytes += bytesOf(missedClient) + bytesOf(missedPeer);
+    if (!settlement.complete) own(this).complete = false;
+    if (allocation.reportsPeer) own(this).reportsPeer = true;
   }
 
   /**
    * Whether the relay was needed: peer-side bytes flowed, or client-side ones where this coturn
-   * reports no peer side (before 4.5.1.2). Call it when all allocations are settled.
+   * reports no peer side (before 4.5.1.2). Call it when all allocations are closed.
    */
   get relayed(): boolean {
-    const { receivedBytes, sentBytes } = this.reportsPeer ? this.peer : this.client;
-    return receivedBytes + sentBytes > 0;
+    return bytesOf(this.reportsPeer ? this.peer : this.client) > 0;
   }
 
-  /** Client-side bytes so far, of settled and open allocations together. */
+  /** Client-side bytes so far, of closed and open allocations together. */
   clientBytes(): { received: number; sent: number } {
     let received = this.client.receivedBytes;
     let sent = this.client.sentBytes;
@@ -139,18 +147,6 @@ export class Session {
     }
     return { received, sent };
   }
-}
-
-/** What a session starts with. */
-export interface SessionInit {
-  readonly group: string;
-  readonly realm: string;
-  readonly account: RealmAccount;
-  readonly user: User;
-  readonly userName: string;
-  readonly username: string;
-  readonly startKnown: boolean;
-  readonly startedAtMs: number;
 }
 
 /**
@@ -164,9 +160,14 @@ export function removeAt<T extends { slot: number }>(list: T[], slot: number): v
   last.slot = slot;
 }
 
-/** The most distinct values of one kind that a session keeps: a roaming client has no limit. */
-const MAX_NOTED = 32;
-const NONE: Allocation[] = [];
+/** Puts an element into an unordered list that may have none yet. */
+export function addTo<T extends { slot: number }>(list: T[], entry: T): T[] {
+  entry.slot = list.length;
+  // Pushing to an empty array makes room for 17; most lists stay short.
+  if (list.length === 0) return [entry];
+  list.push(entry);
+  return list;
+}
 
 function noteOnce(values: string, value: string): string {
   if (value === '' || value === values) return values;

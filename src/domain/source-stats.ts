@@ -1,6 +1,14 @@
 import { type EventKind, REJECT_REASONS, type RejectReason } from '../coturn/event.ts';
 
 /**
+ * An object as its own methods see it. Fields that others read are `readonly`, so that every change
+ * has a name and an owner: this is called with `this` and nothing else.
+ */
+export function own<T>(self: T): { -readonly [Field in keyof T]: T[Field] } {
+  return self;
+}
+
+/**
  * What is counted about one source of messages over the life of the process.
  * Plain numbers that only grow; `metrics/` reads them at a scrape.
  */
@@ -12,8 +20,7 @@ export class SourceStats {
    * connection the messages came by.
    */
   readonly serverFrom: 'status' | 'connection';
-  /** Messages understood, by kind. */
-  readonly events: Record<EventKind, number> = {
+  readonly #events: Record<EventKind, number> = {
     // Written out, since objects made from entries are slower to count in.
     new: 0,
     refreshed: 0,
@@ -24,26 +31,72 @@ export class SourceStats {
     total_traffic_peer: 0,
     other: 0,
   };
-  /** Messages that could not be read, by reason. */
-  readonly rejected: Record<RejectReason, number> = zeroes(REJECT_REASONS);
+  readonly #rejected = zeroes(REJECT_REASONS);
   /** Bytes that no delta reported and a total repaired, client and peer side together. */
-  missedBytes = 0;
+  readonly missedBytes: number = 0;
   /** Keys taken over by another server while they were live (design, rule 6). */
-  collisions = 0;
+  readonly collisions: number = 0;
   /** Connections lost. */
-  disconnects = 0;
+  readonly disconnects: number = 0;
   /** How long events could not arrive after a connection was lost, in ms, all gaps together. */
-  gapMs = 0;
+  readonly gapMs: number = 0;
   /** Reads of the status keys that came to their end. */
-  resyncs = 0;
+  readonly resyncs: number = 0;
   /** True while scans find no keys though allocations live: the database is not coturn's. */
-  isWrongDatabase = false;
+  readonly isWrongDatabase: boolean = false;
   /** When the newest message arrived, in ms; 0 before the first. */
-  lastEventMs = 0;
+  readonly lastEventMs: number = 0;
 
   constructor(name: string, serverFrom: 'status' | 'connection') {
     this.name = name;
     this.serverFrom = serverFrom;
+  }
+
+  /** Messages understood, by kind. */
+  get events(): Readonly<Record<EventKind, number>> {
+    return this.#events;
+  }
+
+  /** Messages that could not be read, by reason. */
+  get rejected(): Readonly<Record<RejectReason, number>> {
+    return this.#rejected;
+  }
+
+  /** A message was understood. */
+  countEvent(kind: EventKind, nowMs: number): void {
+    this.#events[kind] += 1;
+    own(this).lastEventMs = nowMs;
+  }
+
+  /** A message could not be read. */
+  countRejected(reason: RejectReason): void {
+    this.#rejected[reason] += 1;
+  }
+
+  /** A total told bytes that no report had told. */
+  countMissed(bytes: number): void {
+    own(this).missedBytes += bytes;
+  }
+
+  /** Another server took over a key that was live. */
+  countCollision(): void {
+    own(this).collisions += 1;
+  }
+
+  /** A connection was lost. */
+  countDisconnect(): void {
+    own(this).disconnects += 1;
+  }
+
+  /** Events could not arrive for this long, in ms. */
+  countGap(gapMs: number): void {
+    own(this).gapMs += gapMs;
+  }
+
+  /** The status keys were read to the end. */
+  countResync(isWrongDatabase: boolean): void {
+    own(this).resyncs += 1;
+    own(this).isWrongDatabase = isWrongDatabase;
   }
 }
 

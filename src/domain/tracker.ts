@@ -1,18 +1,18 @@
 import { parseStatsKey, type StatsKey } from '../coturn/key.ts';
-import { parseStatus, readTraffic } from '../coturn/payload.ts';
-import type { Allocation } from './allocation.ts';
-import {
-  AllocationTable,
-  type AllocationTableOptions,
-  type RestoreOptions,
-} from './allocation-table.ts';
-import { countEvent, EventRules, reject } from './event-rules.ts';
+import { KEEPALIVE_CHANNEL } from '../coturn/patterns.ts';
+import { parseEvent, readTraffic } from '../coturn/payload.ts';
+import { AllocationTable } from './allocation-table.ts';
 import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
 import { KeyScan } from './reconcile.ts';
-import { type SavedSession, saveSession } from './saved-session.ts';
-import type { Session } from './session.ts';
+import {
+  type RestoreOptions,
+  restoreSession,
+  type SavedSession,
+  saveSession,
+} from './saved-session.ts';
+import { SessionTable, type SessionTableOptions } from './session-table.ts';
 import type { SourceStats } from './source-stats.ts';
 import {
   ACCOUNT,
@@ -30,17 +30,18 @@ import {
 import { isInShard, type Shard, Users } from './user.ts';
 
 /** What a {@link Tracker} works with. */
-export interface TrackerOptions extends AllocationTableOptions {
+export interface TrackerOptions extends SessionTableOptions {
+  /** How long an ended allocation waits for late messages, in ms. */
+  readonly lingerMs: number;
   /** The most users with series of their own. */
   readonly maxUsers: number;
   /** The most realms with series of their own. */
   readonly maxRealms: number;
   /** The users to account for; absent: all. */
   readonly shard?: Shard;
+  /** A number that clients cannot know, so that they cannot choose keys which collide. */
+  readonly hashSeed?: number;
 }
-
-/** coturn before 4.6.2 publishes this every 5 s on each connection. */
-const KEEPALIVE_KEY = '__XXX__';
 
 /**
  * All that lives: takes messages, keeps allocations and sessions, and gives out the sessions that
@@ -49,23 +50,25 @@ const KEEPALIVE_KEY = '__XXX__';
 export class Tracker {
   readonly ledger: Ledger;
   readonly users: Users;
+  readonly sessions: SessionTable;
+  /** Traffic of keys that have shown no proof of an allocation. */
+  readonly parked: ParkedTraffic;
+  readonly #options: TrackerOptions;
   readonly #table: AllocationTable;
-  readonly #parked: ParkedTraffic;
-  readonly #rules: EventRules;
   readonly #origins = new Map<SourceStats, Map<string, Origin>>();
   #originCount = 0;
   /** The numbers of the delta that is being read; kept to make no object for each. */
   readonly #delta = new Float64Array(TRAFFIC_LENGTH);
 
-  readonly #options: TrackerOptions;
-
   constructor(options: TrackerOptions) {
+    const { maxRealms, maxUsers, lingerMs } = options;
     this.#options = options;
-    this.ledger = new Ledger(options.maxRealms);
-    this.users = new Users(options.maxUsers);
-    this.#table = new AllocationTable(options, this.ledger, this.users);
-    this.#parked = new ParkedTraffic((parked) => this.#countUnallocated(parked));
-    this.#rules = new EventRules(this.#table, this.#parked);
+    this.ledger = new Ledger(maxRealms);
+    this.users = new Users(maxUsers);
+    this.sessions = new SessionTable(options, this.ledger, this.users);
+    this.parked = new ParkedTraffic((parked) => this.#countUnallocated(parked));
+    const { ledger, sessions, parked } = this;
+    this.#table = new AllocationTable({ lingerMs, ledger, sessions, parked });
   }
 
   /**
@@ -80,31 +83,35 @@ export class Tracker {
     const name = origins.has(server) || origins.size < MAX_SERVERS ? server : OVERFLOW;
     const known = origins.get(name);
     if (known !== undefined) return known;
-    const origin = new Origin(this.#originCount, stats, name);
+    const origin = new Origin(this.#originCount, stats, name, this.#options.hashSeed);
     this.#originCount += 1;
     origins.set(name, origin);
     return origin;
   }
 
-  /** Takes one message, the name of its channel and its text. Never throws. */
+  /**
+   * Takes one message, the name of its channel and its text. Never throws. Whatever
+   * {@link receiveDelta} takes may come this way too, at several times its price.
+   */
   receive(origin: Origin, key: string, payload: string, nowMs: number): void {
-    if (this.receiveDelta(origin, key, payload, nowMs)) return;
-    if (key === KEEPALIVE_KEY) return countEvent(origin, 'other', nowMs);
+    const { stats } = origin;
+    if (key === KEEPALIVE_CHANNEL) return stats.countEvent('other', nowMs);
     const parsed = parseStatsKey(key);
-    if (!parsed.ok) return reject(origin, parsed.reason);
+    if (!parsed.ok) return stats.countRejected(parsed.reason);
     if (!this.#isOurs(parsed)) return;
-    if (parsed.topic !== 'status') return this.#rules.applyTraffic(origin, parsed, payload, nowMs);
-    const status = parseStatus(payload);
-    if (!status.ok) return reject(origin, status.reason);
-    countEvent(origin, status.status.kind, nowMs);
-    this.#rules.applyStatus(origin, parsed, status.status, nowMs);
+    const said = parseEvent(parsed.topic, payload);
+    if (!said.ok) return stats.countRejected(said.reason);
+    stats.countEvent(said.event.kind, nowMs);
+    this.#table.apply({ origin, key: parsed, nowMs }, said.event);
   }
 
   /**
-   * The hot path of {@link receive}: a traffic delta of an allocation that is known. One look-up, no
+   * A traffic delta of an allocation that is known, which most messages are. One look-up, no
    * objects. Keeps no reference to its arguments, so they may be slices of a larger text.
    *
-   * @returns false when it was anything else, and nothing has happened
+   * @returns false when it was anything else, and nothing has happened: {@link receive} takes it.
+   *   To park it then, without looking for its allocation again, would be wrong: the caller may hold
+   *   back what is not plain ASCII, and a known allocation would lose its traffic
    */
   receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
     const side = sideOf(key);
@@ -115,22 +122,18 @@ export class Tracker {
     const delta = this.#delta;
     const refusal = readTraffic(payload, delta);
     if (refusal !== undefined) {
-      reject(origin, refusal);
+      stats.countRejected(refusal);
       return true;
     }
+    // As Allocation.report does, by position: an allocation's object is not touched.
     const page = allocations.pageOf(position);
     const offset = allocations.offsetOf(position);
     addNumbers(page, offset + side, delta);
     addNumbers(this.ledger.sumsOf(page[offset + ACCOUNT] ?? 0), side, delta);
-    if (side === PEER) {
-      page[offset + REPORTS_PEER] = 1;
-      stats.events.traffic_peer += 1;
-    } else {
-      stats.events.traffic += 1;
-    }
-    stats.lastEventMs = nowMs;
+    if (side === PEER) page[offset + REPORTS_PEER] = 1;
+    stats.countEvent(side === PEER ? 'traffic_peer' : 'traffic', nowMs);
     page[offset + LAST_EVENT] = nowMs;
-    if (page[offset + SUSPECT] === 1) this.#clear(allocations.at(position));
+    if (page[offset + SUSPECT] === 1) allocations.at(position)?.trust();
     return true;
   }
 
@@ -138,7 +141,6 @@ export class Tracker {
   beginScan(origin: Origin, nowMs: number): KeyScan {
     return new KeyScan({
       table: this.#table,
-      rules: this.#rules,
       origin,
       nowMs,
       isOurs: (key) => this.#isOurs(key),
@@ -147,12 +149,12 @@ export class Tracker {
 
   /** Messages of this origin may have been lost: what lives now needs totals to be complete. */
   noteGap(origin: Origin): void {
-    origin.gaps += 1;
+    origin.countGap();
   }
 
   /** A coturn of this origin has started anew: all that lives is suspect until heard of (rule 7). */
-  suspectAll(origin: Origin, _nowMs: number): void {
-    for (const allocation of origin.allocations.values()) this.#table.suspect(allocation);
+  suspectAll(origin: Origin): void {
+    for (const allocation of origin.allocations.values()) allocation.suspectGone();
   }
 
   /** Status keys of what is held of this origin; undefined for each that ended or is suspect. */
@@ -163,24 +165,14 @@ export class Tracker {
   }
 
   /**
-   * Lets time pass: ends what has expired, settles what has lingered, gives up parked traffic.
+   * Lets time pass: ends what has expired, closes what has lingered, gives up parked traffic.
    *
    * @param limit the most allocations to look at
    * @returns whether more are due
    */
   expire(nowMs: number, limit: number = Number.POSITIVE_INFINITY): boolean {
-    this.#parked.expire(nowMs);
+    this.parked.expire(nowMs);
     return this.#table.expire(nowMs, limit);
-  }
-
-  /** Takes out at most `limit` finished sessions. Each wants {@link release} when it is recorded. */
-  takeFinished(limit: number = Number.POSITIVE_INFINITY): Session[] {
-    return this.#table.sessions.takeFinished(limit);
-  }
-
-  /** A finished session is recorded: the series of its user may disappear. */
-  release(session: Session): void {
-    this.users.leave(session);
   }
 
   /**
@@ -191,29 +183,24 @@ export class Tracker {
    */
   *savedSessions(wallOffsetMs: number): IterableIterator<SavedSession> {
     for (const session of this.users.sessions()) {
-      this.#table.sessions.idOf(session);
+      this.sessions.idOf(session);
       yield saveSession(session, wallOffsetMs);
     }
   }
 
   /** Takes in a session of an earlier process. */
   restore(saved: SavedSession, options: RestoreOptions): void {
-    this.#table.restore(saved, options);
-  }
-
-  /** The process stops and its sessions go on in another: parked traffic is counted. */
-  suspend(): void {
-    this.#parked.releaseAll();
+    const { ledger, users, sessions } = this;
+    restoreSession(saved, options, { ledger, users, sessions, table: this.#table });
   }
 
   /** The process stops: everything ends, what lives by reason `shutdown`. */
   shutdown(nowMs: number): void {
-    this.#parked.releaseAll();
+    this.parked.releaseAll();
     for (const origins of this.#origins.values()) {
       for (const origin of origins.values()) {
         for (const allocation of [...origin.allocations.values()]) {
-          this.#table.end(allocation, 'shutdown', { endedAtMs: nowMs, nowMs });
-          this.#table.settle(allocation);
+          this.#table.shutDown(allocation, nowMs);
         }
       }
     }
@@ -226,15 +213,6 @@ export class Tracker {
       for (const origin of origins.values()) count += origin.allocations.size;
     }
     return count;
-  }
-
-  /** How many keys have traffic and no proof. */
-  get parkedCount(): number {
-    return this.#parked.size;
-  }
-
-  #clear(allocation: Allocation | undefined): void {
-    if (allocation !== undefined) this.#table.clear(allocation);
   }
 
   #isOurs({ realm, username }: StatsKey): boolean {

@@ -51,6 +51,11 @@ export function sumTraffic(left: Traffic, right: Traffic): Traffic {
   };
 }
 
+/** Bytes of both directions. */
+export function bytesOf(traffic: Traffic): number {
+  return traffic.receivedBytes + traffic.sentBytes;
+}
+
 /** True when nothing at all moved. */
 export function isZero(traffic: Traffic): boolean {
   return (
@@ -128,6 +133,8 @@ export const TRAFFIC_LENGTH = 4;
 /** Where the sums of a side begin, in a row and in an account. */
 export const CLIENT = 0;
 export const PEER = 4;
+/** One of the sides of an allocation. */
+export type Side = typeof CLIENT | typeof PEER;
 /** Only in an account. */
 export const UNALLOCATED = 8;
 /** Only in a row: when it was last heard of, in ms. */
@@ -164,8 +171,8 @@ export function addTrafficAt(numbers: Float64Array, offset: number, traffic: Tra
 const TRAFFIC_TAIL = '/traffic';
 const PEER_TAIL = '/traffic/peer';
 
-/** The side that a delta's key tells, as an offset of a row; -1 for every other key. */
-export function sideOf(key: string): number {
+/** The side that a delta's key tells; -1 for every other key. */
+export function sideOf(key: string): Side | -1 {
   if (hasTail(key, TRAFFIC_TAIL)) return CLIENT;
   return hasTail(key, PEER_TAIL) ? PEER : -1;
 }

@@ -1,4 +1,5 @@
-import { removeAt, type Session } from './session.ts';
+import { addTo, removeAt, type Session } from './session.ts';
+import { own } from './source-stats.ts';
 
 /** Which label the name of a user becomes: `--user.label`. */
 export type UserLabel = 'userid' | 'raw' | 'none';
@@ -18,10 +19,9 @@ export class User {
   readonly name: string;
   /** The `user` label; {@link OVERFLOW_USER} beyond the cap. */
   readonly label: string;
-  /** In no order. */
-  sessions: Session[] = NONE;
+  #sessions: Session[] = [];
   /** The session with live allocations, where all allocations of a user are one session. */
-  current: Session | undefined = undefined;
+  readonly current: Session | undefined = undefined;
 
   constructor(init: { key: string; realm: string; name: string; label: string }) {
     this.key = init.key;
@@ -29,9 +29,27 @@ export class User {
     this.name = init.name;
     this.label = init.label;
   }
-}
 
-const NONE: Session[] = [];
+  /** In no order. */
+  get sessions(): readonly Session[] {
+    return this.#sessions;
+  }
+
+  /** Notes the session that further allocations join. */
+  continueWith(session: Session | undefined): void {
+    own(this).current = session;
+  }
+
+  /** Takes in a session that has just begun. */
+  join(session: Session): void {
+    this.#sessions = addTo(this.#sessions, session);
+  }
+
+  /** Forgets a session that it has. */
+  leave(session: Session): void {
+    removeAt(this.#sessions, session.slot);
+  }
+}
 
 /** Who is on the relay now, with a cap on those who get series of their own. */
 export class Users {
@@ -83,22 +101,11 @@ export class Users {
     return user;
   }
 
-  /** Counts a session that has just begun. */
-  join(session: Session): void {
-    const { user } = session;
-    if (user.sessions.length === 0) {
-      user.sessions = [session];
-      session.slot = 0;
-    } else {
-      session.slot = user.sessions.push(session) - 1;
-    }
-  }
-
   /** Forgets a session, and its user with the last one; nothing happens a second time. */
   leave(session: Session): void {
     const { user } = session;
     if (user.sessions[session.slot] !== session) return;
-    removeAt(user.sessions, session.slot);
+    user.leave(session);
     if (user.sessions.length > 0) return;
     if (!this.#users.delete(user.key)) this.#overflowing.delete(user.key);
   }

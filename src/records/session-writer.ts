@@ -48,7 +48,7 @@ export class SessionFinisher {
 
   /** Writes the record of every session that has finished, at once. */
   drain(): void {
-    for (const session of this.#options.tracker.takeFinished()) this.#record(session);
+    for (const session of this.#options.tracker.sessions.takeFinished()) this.#record(session);
   }
 
   #work(): void {
@@ -56,7 +56,7 @@ export class SessionFinisher {
     if (this.#immediate !== undefined) return;
     const { tracker, nowMs } = this.#options;
     const moreDue = tracker.expire(nowMs(), SLICE);
-    const finished = tracker.takeFinished(SLICE);
+    const finished = tracker.sessions.takeFinished(SLICE);
     for (const session of finished) this.#record(session);
     if (!moreDue && finished.length < SLICE) return;
     this.#immediate = setImmediate(() => {
@@ -70,7 +70,7 @@ export class SessionFinisher {
     observer.observe(session);
     // The series of the user stay until the record is safe.
     records.write(session, () => {
-      tracker.release(session);
+      tracker.users.leave(session);
       onRecorded?.(session);
     });
   }

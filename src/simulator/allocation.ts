@@ -1,4 +1,5 @@
 import type { EventKind } from '../coturn/event.ts';
+import { buildAllocationKey } from '../coturn/key.ts';
 import type { Call } from './call.ts';
 import { type Delta, type Flow, TrafficMeter } from './media.ts';
 import type { Random } from './random.ts';
@@ -69,7 +70,7 @@ export class Allocation {
     this.#tally = server.tally(call.realm);
     this.#thread = random.below(server.relayThreads);
     const id = server.nextId(this.#thread);
-    this.#key = `turn/realm/${call.realm}/user/${plan.username}/allocation/${id}`;
+    this.#key = buildAllocationKey(call.realm, plan.username, id);
     this.#meter = new TrafficMeter(server.flavour, random, isStream(plan.transport));
     if (plan.flow !== undefined) this.#meter.relay(plan.flow);
     this.#begin();

@@ -1,3 +1,4 @@
+import { buildAllocationKey } from '../coturn/key.ts';
 import type { Random } from './random.ts';
 import type { SimulatedServer } from './server.ts';
 import type { Timeline } from './timeline.ts';
@@ -78,7 +79,7 @@ function publishSession(
   timeline.at(timeline.nowMs + session.afterMs, () => {
     if (server.life !== life) return;
     const id = server.nextId(thread);
-    const key = `turn/realm/${realm}/user/${session.username}/allocation/${id}`;
+    const key = buildAllocationKey(realm, session.username, id);
     addTraffic(server.tally(realm).unallocated, session.traffic);
     const text = trafficText(session.traffic);
     server.publish('traffic', { thread, channel: `${key}/traffic`, text });

@@ -53,7 +53,7 @@ export interface MessageSink {
   /** Messages of this origin may have been lost (a connection broke). */
   noteGap(origin: Origin): void;
   /** A coturn of this origin has started anew: what was live is suspect until heard of (rule 7). */
-  suspectAll(origin: Origin, nowMs: number): void;
+  suspectAll(origin: Origin): void;
   /** Status keys (`turn/…/status`) of what is held of this origin; undefined for what does not live. */
   statusKeys(origin: Origin): Iterable<string | undefined>;
 }

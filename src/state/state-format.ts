@@ -1,6 +1,4 @@
-import { TLS_VERSIONS, TRANSPORTS } from '../coturn/event.ts';
-import { END_REASONS } from '../domain/ledger.ts';
-import type { SavedAllocation, SavedSession } from '../domain/saved-session.ts';
+import { isSavedSession, type SavedSession } from '../domain/saved-session.ts';
 
 /** Told apart from every other file by its first line. */
 export const STATE_FORMAT = 'coturn-exporter-state';
@@ -92,79 +90,9 @@ function parseHeader(fields: Fields): StateHeader {
   return { format, version, savedAt, isFinal: isFinal === true };
 }
 
-type Check = (value: unknown) => boolean;
-
-const isText: Check = (value) => typeof value === 'string';
-const isFlag: Check = (value) => typeof value === 'boolean';
-const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-/** A time or a span in ms that a `Date` can hold. */
-const isTime: Check = (value) => typeof value === 'number' && value >= 0 && value <= 8.64e15;
-const isTraffic: Check = (value) =>
-  Array.isArray(value) && value.length === 4 && value.every(isCount);
-
-/** What each field of a session has to be. */
-const SESSION: Readonly<Record<keyof SavedSession, Check>> = {
-  id: isText,
-  group: isText,
-  realm: isText,
-  userName: isText,
-  username: isText,
-  startedAtMs: isTime,
-  startKnown: isFlag,
-  endedAtMs: isTime,
-  endReason: isOneOf(END_REASONS),
-  allocationCount: isCount,
-  client: isTraffic,
-  peer: isTraffic,
-  missedBytes: isCount,
-  complete: isFlag,
-  reportsPeer: isFlag,
-  servers: isText,
-  transports: isText,
-  tlsVersions: isText,
-  clients: isText,
-  open: (value) => Array.isArray(value) && value.every((one) => hasFields(one, ALLOCATION)),
-};
-
-const ALLOCATION: Readonly<Record<keyof SavedAllocation, Check>> = {
-  key: isText,
-  source: isText,
-  origin: isText,
-  server: isText,
-  transport: isOneOf(TRANSPORTS),
-  tls: isOneOf(TLS_VERSIONS),
-  local: isText,
-  startedAtMs: isTime,
-  lastEventMs: isTime,
-  lifetimeMs: isTime,
-  endReason: orNull(isOneOf(END_REASONS)),
-  endedAtMs: isTime,
-  startKnown: isFlag,
-  contested: isFlag,
-  expectsPeer: isFlag,
-  reportsPeer: isFlag,
-  client: isTraffic,
-  peer: isTraffic,
-  clientTotal: orNull(isTraffic),
-  peerTotal: orNull(isTraffic),
-};
-
-function isOneOf(values: readonly string[]): Check {
-  return (value) => typeof value === 'string' && values.includes(value);
-}
-
-function orNull(check: Check): Check {
-  return (value) => value === null || check(value);
-}
-
 function parseSession(fields: Fields, number: number): SavedSession {
-  if (!hasFields(fields, SESSION)) throw new SyntaxError(`line ${number} is not a session`);
-  // Just checked, field by field.
-  return fields as unknown as SavedSession;
-}
-
-function hasFields(value: unknown, checks: Readonly<Record<string, Check>>): boolean {
-  return isFields(value) && Object.entries(checks).every(([name, check]) => check(value[name]));
+  if (!isSavedSession(fields)) throw new SyntaxError(`line ${number} is not a session`);
+  return fields;
 }
 
 function isFields(value: unknown): value is Fields {

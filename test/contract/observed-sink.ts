@@ -64,8 +64,8 @@ export class ObservedSink implements ScanSink {
     this.tracker.noteGap(origin);
   }
 
-  suspectAll(origin: Origin, nowMs: number): void {
-    this.tracker.suspectAll(origin, nowMs);
+  suspectAll(origin: Origin): void {
+    this.tracker.suspectAll(origin);
   }
 
   statusKeys(origin: Origin): Iterable<string | undefined> {

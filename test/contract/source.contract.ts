@@ -125,7 +125,7 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       expect(harness.source.stats.missedBytes).toBe(100);
       expect(rejectedOf(harness)).toBe(0);
       expect(tracker.allocationCount).toBe(0);
-      expect(tracker.takeFinished()).toMatchObject([
+      expect(tracker.sessions.takeFinished()).toMatchObject([
         { username: 'alice', complete: true, startKnown: true, missedBytes: 100 },
       ]);
     });
@@ -157,7 +157,7 @@ export function describeSourceContract(name: string, contract: SourceContract): 
       await publisher.publish(`${base}/status`, 'deleted');
       await settled(harness, publisher);
       harness.sink.tracker.expire(harness.sink.nowMs + 1);
-      const [session, ...others] = harness.sink.tracker.takeFinished();
+      const [session, ...others] = harness.sink.tracker.sessions.takeFinished();
       expect(session).toMatchObject({ username, realm: REALM });
       expect(session?.client).toEqual(traffic(1, 100, 2, 200));
       expect(others).toEqual([]);
@@ -321,12 +321,11 @@ function accountOf({ sink }: SourceHarness, realm = REALM) {
 /** Everything that a message could change, but for the counters of refusals. */
 function stateOf({ sink, source }: SourceHarness): unknown {
   const { tracker } = sink;
-  const { rejected: _, ...stats } = source.stats;
   return structuredClone({
-    stats: { ...stats, events: { ...stats.events } },
+    stats: { ...source.stats, events: { ...source.stats.events } },
     live: tracker.ledger.countLive(),
     allocations: tracker.allocationCount,
-    parked: tracker.parkedCount,
+    parked: tracker.parked.size,
     users: tracker.users.count,
     accounts: [...tracker.ledger.realms()].flatMap(({ realm, servers }) =>
       [...servers.values()].map(({ server, client, peer, closed, refreshes }) => ({

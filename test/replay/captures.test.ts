@@ -44,10 +44,10 @@ describe('replay of recorded servers', () => {
     const expected = readExpected(name);
     const { tracker } = replay(readCapture(name));
     tracker.expire(A_DAY_MS);
-    const sessions = tracker.takeFinished();
-    for (const session of sessions) tracker.release(session);
+    const sessions = tracker.sessions.takeFinished();
+    for (const session of sessions) tracker.users.leave(session);
     expect(tracker.allocationCount).toBe(0);
-    expect(tracker.parkedCount).toBe(0);
+    expect(tracker.parked.size).toBe(0);
     expect(tracker.users.count).toBe(0);
     expect([...new Set(sessions.map((session) => session.username))].sort()).toEqual(
       [...expected.users].sort(),

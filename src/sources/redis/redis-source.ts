@@ -144,7 +144,7 @@ export class RedisSource implements Source {
     const { nowMs, sink, telemetry } = this.#options;
     const gapMs = this.#lostAtMs === 0 ? 0 : nowMs() - this.#lostAtMs;
     if (gapMs > 0) sink.noteGap(this.#origin);
-    this.stats.gapMs += gapMs;
+    this.stats.countGap(gapMs);
     telemetry.subscribed(gapMs);
     this.#watch(subscriber);
     await this.#resync(subscriber);
@@ -242,7 +242,7 @@ export function createRedisTelemetry(parentLog: Logger, stats: SourceStats): Red
       log[level]({ reason: why }, 'cannot receive events, trying again');
     },
     disconnected(why) {
-      stats.disconnects += 1;
+      stats.countDisconnect();
       lastFailure = why;
       log.warn({ reason: why }, 'connection lost, connecting again');
     },

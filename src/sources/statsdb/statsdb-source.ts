@@ -187,7 +187,7 @@ class ListeningStatsdbSource implements StatsdbSource {
     const startedMs = this.#startedMs.get(origin);
     if (startedMs !== undefined && nowMs - startedMs < START_INTERVAL_MS) return;
     this.#startedMs.set(origin, nowMs);
-    this.#options.sink.suspectAll(origin, nowMs);
+    this.#options.sink.suspectAll(origin);
   }
 
   #closed(connection: StatsdbConnection): void {
@@ -198,7 +198,7 @@ class ListeningStatsdbSource implements StatsdbSource {
     if (origin === undefined || closeReason === 'quit' || closeReason === 'stopped') return;
     // What was written when it broke may be lost: its sums are no longer an unbroken series.
     this.#options.sink.noteGap(origin);
-    this.stats.disconnects++;
+    this.stats.countDisconnect();
   }
 
   #openOrigin(address: string): Origin {

@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_KEY_LENGTH, parseStatsKey, type Topic } from '../../../src/coturn/key.ts';
+import {
+  buildAllocationKey,
+  MAX_KEY_LENGTH,
+  parseStatsKey,
+  type Topic,
+} from '../../../src/coturn/key.ts';
 
 const ID = '001000000000000001';
 const TOPICS: readonly Topic[] = [
@@ -44,6 +49,17 @@ const USERNAMES: readonly [string, string][] = [
   ['names of object properties', '__proto__'],
 ];
 
+describe('buildAllocationKey', () => {
+  it.each([
+    ['example.org', 'alice', `turn/realm/example.org/user/alice/allocation/${ID}`],
+    ['', 'a/user/b', `turn/user/a/user/b/allocation/${ID}`],
+    ['', '', `turn/user//allocation/${ID}`],
+  ])('builds what is read again: %j, %j', (realm, username, key) => {
+    expect(buildAllocationKey(realm, username, ID)).toBe(key);
+    expect(parseStatsKey(`${key}/status`)).toMatchObject({ allocationKey: key, realm, username });
+  });
+});
+
 describe('parseStatsKey', () => {
   it.each(TOPICS)('reads the topic %s, with and without a realm', (topic) => {
     expect(parseStatsKey(`turn/realm/example.org/user/alice/allocation/${ID}/${topic}`)).toEqual({
@@ -51,7 +67,6 @@ describe('parseStatsKey', () => {
       allocationKey: `turn/realm/example.org/user/alice/allocation/${ID}`,
       realm: 'example.org',
       username: 'alice',
-      allocationId: ID,
       topic,
     });
     expect(parseStatsKey(`turn/user//allocation/${ID}/${topic}`)).toEqual({
@@ -59,7 +74,6 @@ describe('parseStatsKey', () => {
       allocationKey: `turn/user//allocation/${ID}`,
       realm: '',
       username: '',
-      allocationId: ID,
       topic,
     });
   });
@@ -72,13 +86,11 @@ describe('parseStatsKey', () => {
         allocationKey: `turn/realm/r/user/${username}/${allocation}`,
         realm: 'r',
         username,
-        allocationId: ID,
         topic,
       });
       expect(parseStatsKey(`turn/user/${username}/${allocation}/${topic}`)).toMatchObject({
         realm: '',
         username,
-        allocationId: ID,
         topic,
       });
     }
@@ -105,7 +117,7 @@ describe('parseStatsKey', () => {
     (id) => {
       expect(parseStatsKey(`turn/user/a/allocation/${id}/traffic`)).toMatchObject({
         ok: true,
-        allocationId: id,
+        allocationKey: `turn/user/a/allocation/${id}`,
       });
     },
   );

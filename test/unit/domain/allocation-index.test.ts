@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AllocationIndex, type Indexed } from '../../../src/domain/allocation-index.ts';
+import { AllocationIndex, type Indexed, MAX_PROBES } from '../../../src/domain/allocation-index.ts';
 import { allocationKey } from '../../support/coturn-message.ts';
 
 /** Few keys, many of which share the digits and the letters that a hash may read. */
@@ -86,5 +86,44 @@ describe('AllocationIndex', () => {
     const { row } = put(index, allocationKey('v', 1));
     expect(row.position).toBe(first.row.position);
     expect(row.page[row.offset]).toBe(0);
+  });
+});
+
+describe('AllocationIndex, with keys that are chosen to collide', () => {
+  /** As many as clients may get, with the same id, length and last letters of the user's name. */
+  const chosen = Array.from({ length: 20_000 }, (_, number) =>
+    allocationKey(`${String(number).padStart(9, '0')}-same`, 1),
+  );
+
+  function probesOf(keys: readonly string[], seed: number): readonly number[] {
+    const index = new AllocationIndex<Indexed>(seed);
+    for (const key of keys) put(index, key);
+    expect(keys.every((key) => index.get(key)?.key === key)).toBe(true);
+    return keys.map((key) => index.probesOf(key));
+  }
+
+  it('reads few slots for each, whatever the seed', () => {
+    for (const seed of [0, 1, 0x5eed]) {
+      const probes = probesOf(chosen, seed);
+      expect(Math.max(...probes)).toBeLessThan(64);
+      expect(probes.reduce((sum, one) => sum + one) / probes.length).toBeLessThan(2);
+    }
+  });
+
+  it('reads few slots for keys as a coturn counts them', () => {
+    const usual = Array.from({ length: 20_000 }, (_, id) => allocationKey(`user${id}`, id));
+    expect(Math.max(...probesOf(usual, 0))).toBeLessThan(64);
+  });
+
+  it('never reads more than its limit for those that came before it noticed', () => {
+    expect(Math.max(...probesOf(chosen.slice(0, MAX_PROBES), 0))).toBeLessThanOrEqual(MAX_PROBES);
+  });
+
+  it('forgets them like any others', () => {
+    const index = new AllocationIndex<Indexed>(7);
+    const entries = chosen.slice(0, 2_000).map((key) => put(index, key));
+    for (const entry of entries.slice(500)) index.delete(entry);
+    expect(index.size).toBe(500);
+    expect(entries.filter(({ key }) => index.has(key)).length).toBe(500);
   });
 });

@@ -4,19 +4,13 @@ import {
   Allocation,
   DEFAULT_LIFETIME_MS,
   EXPIRY_GRACE_MS,
+  type Settlement,
 } from '../../../src/domain/allocation.ts';
 import { Ledger } from '../../../src/domain/ledger.ts';
 import { Origin } from '../../../src/domain/origin.ts';
 import { Session } from '../../../src/domain/session.ts';
-import type { Settlement } from '../../../src/domain/settlement.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
-import {
-  addTrafficAt,
-  CLIENT,
-  createTraffic,
-  PEER,
-  type Traffic,
-} from '../../../src/domain/traffic.ts';
+import { CLIENT, PEER, type Traffic } from '../../../src/domain/traffic.ts';
 import { Users } from '../../../src/domain/user.ts';
 import { traffic } from '../../support/coturn-message.ts';
 
@@ -61,19 +55,17 @@ function createAllocation(setup: Setup = {}): Allocation {
     contested: setup.contested ?? false,
     nowMs: 1000,
   });
-  const { page, offset } = allocation.row;
-  addTrafficAt(page, offset + CLIENT, setup.client ?? createTraffic());
-  addTrafficAt(page, offset + PEER, setup.peer ?? createTraffic());
-  allocation.reportsPeer = setup.peer !== undefined || setup.peerTotal !== undefined;
-  allocation.clientTotal = setup.clientTotal;
-  allocation.peerTotal = setup.peerTotal;
+  if (setup.client !== undefined) allocation.report(CLIENT, setup.client);
+  if (setup.peer !== undefined) allocation.report(PEER, setup.peer);
+  if (setup.clientTotal !== undefined) allocation.noteTotal(CLIENT, setup.clientTotal);
+  if (setup.peerTotal !== undefined) allocation.noteTotal(PEER, setup.peerTotal);
   return allocation;
 }
 
 function settle(setup: Setup): Settlement {
   const allocation = createAllocation(setup);
-  allocation.endReason = 'deleted';
-  return allocation.settle();
+  allocation.end('deleted', 2000);
+  return allocation.settlement();
 }
 
 const ZERO = traffic(0, 0, 0, 0);
@@ -86,7 +78,7 @@ describe('Allocation', () => {
     const allocation = createAllocation();
     expect(allocation.expiresAtMs).toBe(1000 + DEFAULT_LIFETIME_MS + EXPIRY_GRACE_MS);
     allocation.describe(30, undefined);
-    allocation.lastEventMs = 5000;
+    allocation.hear(5000);
     expect(allocation.expiresAtMs).toBe(5000 + 30_000 + EXPIRY_GRACE_MS);
     allocation.describe(0, undefined);
     expect(allocation.expiresAtMs).toBe(5000 + EXPIRY_GRACE_MS);
@@ -106,7 +98,7 @@ describe('Allocation', () => {
   });
 });
 
-describe('Allocation.settle', () => {
+describe('Allocation.settlement', () => {
   it('adds nothing when the reports equal the totals', () => {
     expect(settle({ client: TEN, clientTotal: TEN, peer: SIX, peerTotal: SIX })).toEqual({
       missedClient: ZERO,
@@ -201,10 +193,10 @@ describe('Allocation.settle', () => {
     ['nothing was heard of the peer side', { expectsPeer: true }, { client: TEN }],
   ])('is not complete when %s', (_what, state, setup) => {
     const allocation = createAllocation(setup);
-    allocation.expectsPeer = state.expectsPeer === true;
-    if (state.gap === true) allocation.origin.gaps += 1;
-    allocation.endReason = state.expired === true ? 'expired' : 'deleted';
-    expect(allocation.settle().complete).toBe(false);
+    if (state.expectsPeer === true) allocation.describe(600, CONNECTION);
+    if (state.gap === true) allocation.origin.countGap();
+    allocation.end(state.expired === true ? 'expired' : 'deleted', 2000);
+    expect(allocation.settlement().complete).toBe(false);
   });
 
   it('is complete after a gap when both totals come', () => {
@@ -214,15 +206,15 @@ describe('Allocation.settle', () => {
       clientTotal: TEN,
       peerTotal: TEN,
     });
-    allocation.origin.gaps += 1;
-    allocation.endReason = 'deleted';
-    expect(allocation.settle().complete).toBe(true);
+    allocation.origin.countGap();
+    allocation.end('deleted', 2000);
+    expect(allocation.settlement().complete).toBe(true);
   });
 
   it('changes nothing, so that it could be asked again', () => {
     const allocation = createAllocation({ client: SIX, clientTotal: TEN });
-    allocation.endReason = 'deleted';
-    expect(allocation.settle()).toEqual(allocation.settle());
+    allocation.end('deleted', 2000);
+    expect(allocation.settlement()).toEqual(allocation.settlement());
     expect(allocation.client).toEqual(SIX);
   });
 });

@@ -277,7 +277,7 @@ describe('saved sessions, after an orderly stop', () => {
           const endsAt = Math.floor(plan.end * steps.length);
           const first = firstLife(plan.groupBy);
           live(first, steps.slice(0, endsAt), plan.records);
-          first.tracked.tracker.suspend();
+          first.tracked.tracker.parked.releaseAll();
           const saved = save(first);
           const second = nextLife(first, saved, { ...plan, pastCounted: true });
           live(second, steps.slice(endsAt), plan.records);

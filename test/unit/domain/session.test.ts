@@ -5,7 +5,7 @@ import { Origin } from '../../../src/domain/origin.ts';
 import { removeAt, Session } from '../../../src/domain/session.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import type { Traffic } from '../../../src/domain/traffic.ts';
-import { addTrafficAt, CLIENT, PEER } from '../../../src/domain/traffic.ts';
+import { CLIENT, PEER } from '../../../src/domain/traffic.ts';
 import { Users } from '../../../src/domain/user.ts';
 import { traffic } from '../../support/coturn-message.ts';
 
@@ -37,19 +37,17 @@ function open(session: Session, client: Traffic = traffic(0, 0, 0, 0)): Allocati
     contested: false,
     nowMs: 1000,
   });
-  addTrafficAt(allocation.row.page, allocation.row.offset + CLIENT, client);
-  session.join(allocation);
+  allocation.report(CLIENT, client);
+  allocation.enter();
   return allocation;
 }
 
 function end(allocation: Allocation, endReason: EndReason, endedAtMs: number): void {
-  allocation.endReason = endReason;
-  allocation.endedAtMs = endedAtMs;
-  allocation.session.end(allocation);
+  allocation.end(endReason, endedAtMs);
 }
 
-function settle(allocation: Allocation): void {
-  allocation.session.settle(allocation, allocation.settle());
+function close(allocation: Allocation): void {
+  allocation.session.close(allocation, allocation.settlement());
 }
 
 describe('Session', () => {
@@ -60,10 +58,10 @@ describe('Session', () => {
     end(first, 'deleted', 2000);
     expect(session).toMatchObject({ liveAllocations: 1, allocationCount: 2 });
     expect(session.open).toEqual([first, second]);
-    settle(first);
+    close(first);
     expect(session.open).toEqual([second]);
     end(second, 'deleted', 3000);
-    settle(second);
+    close(second);
     expect(session).toMatchObject({ liveAllocations: 0, allocationCount: 2, open: [] });
   });
 
@@ -77,13 +75,13 @@ describe('Session', () => {
     expect(session).toMatchObject({ endedAtMs: 5000, endReason: 'superseded' });
   });
 
-  it('tells client-side bytes of settled and of open allocations together', () => {
+  it('tells client-side bytes of closed and of open allocations together', () => {
     const session = createSession();
     const first = open(session, traffic(1, 10, 1, 20));
     open(session, traffic(1, 100, 1, 200));
     expect(session.clientBytes()).toEqual({ received: 110, sent: 220 });
     end(first, 'deleted', 2000);
-    settle(first);
+    close(first);
     expect(session.clientBytes()).toEqual({ received: 110, sent: 220 });
     expect(session.client).toEqual(traffic(1, 10, 1, 20));
   });
@@ -91,10 +89,10 @@ describe('Session', () => {
   it('sums missed bytes of both sides and both directions', () => {
     const session = createSession();
     const allocation = open(session);
-    allocation.clientTotal = traffic(1, 1, 1, 20);
-    allocation.peerTotal = traffic(1, 300, 1, 4000);
+    allocation.noteTotal(CLIENT, traffic(1, 1, 1, 20));
+    allocation.noteTotal(PEER, traffic(1, 300, 1, 4000));
     end(allocation, 'deleted', 2000);
-    settle(allocation);
+    close(allocation);
     expect(session.missedBytes).toBe(4321);
   });
 
@@ -102,12 +100,12 @@ describe('Session', () => {
     const session = createSession();
     const [first, second, third] = [open(session), open(session), open(session)];
     end(first, 'deleted', 2000);
-    settle(first);
+    close(first);
     expect(session.complete).toBe(true);
     end(second, 'expired', 2000);
-    settle(second);
+    close(second);
     end(third, 'deleted', 2000);
-    settle(third);
+    close(third);
     expect(session.complete).toBe(false);
   });
 
@@ -134,10 +132,9 @@ describe('Session.relayed', () => {
   ])('with %s', (_what, reportsPeer, client, peer, relayed) => {
     const session = createSession();
     const allocation = open(session, client);
-    addTrafficAt(allocation.row.page, allocation.row.offset + PEER, peer);
-    allocation.reportsPeer = reportsPeer;
+    if (reportsPeer) allocation.report(PEER, peer);
     end(allocation, 'deleted', 2000);
-    settle(allocation);
+    close(allocation);
     expect(session.relayed).toBe(relayed);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_GHOSTS, StatusKeys } from '../../../src/domain/origin.ts';
+import { MAX_STALE_KEYS, StatusKeys } from '../../../src/domain/origin.ts';
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -7,42 +7,42 @@ function of(...servers: string[]): ReadonlySet<string> {
   return new Set(servers);
 }
 
-describe('StatusKeys, ghosts', () => {
-  it('knows a ghost until a scan does not find it', () => {
+describe('StatusKeys, stale keys', () => {
+  it('knows a stale key until a scan does not find it', () => {
     const keys = new StatusKeys();
-    keys.scans = 3;
-    keys.noteGhost('a');
-    keys.noteGhost('b');
-    expect(keys.isGhost('a', 4)).toBe(true);
-    keys.dropGhosts(4);
-    expect(keys.isGhost('a', 5)).toBe(true);
-    expect(keys.isGhost('b', 5)).toBe(false);
+    for (let scan = 1; scan <= 3; scan += 1) keys.beginScan();
+    keys.noteStale('a');
+    keys.noteStale('b');
+    expect(keys.isStale('a', 4)).toBe(true);
+    keys.endScan(4);
+    expect(keys.isStale('a', 5)).toBe(true);
+    expect(keys.isStale('b', 5)).toBe(false);
   });
 
   it('forgets one that a message came for', () => {
     const keys = new StatusKeys();
-    keys.noteGhost('a');
-    keys.forgetGhost('a');
-    keys.forgetGhost('never seen');
-    expect(keys.isGhost('a', 1)).toBe(false);
+    keys.noteStale('a');
+    keys.forgetStale('a');
+    keys.forgetStale('never seen');
+    expect(keys.isStale('a', 1)).toBe(false);
   });
 
   it('keeps one that was noted while the scan ran', () => {
     const keys = new StatusKeys();
-    keys.scans = 4;
-    keys.noteGhost('a');
-    keys.dropGhosts(4);
-    expect(keys.isGhost('a', 5)).toBe(true);
+    for (let scan = 1; scan <= 4; scan += 1) keys.beginScan();
+    keys.noteStale('a');
+    keys.endScan(4);
+    expect(keys.isStale('a', 5)).toBe(true);
   });
 
   it('remembers no more than the cap, and room that was made is used again', () => {
     const keys = new StatusKeys();
-    for (let at = 0; at <= MAX_GHOSTS; at += 1) keys.noteGhost(`${at}`);
-    expect(keys.isGhost(`${MAX_GHOSTS - 1}`, 1)).toBe(true);
-    expect(keys.isGhost(`${MAX_GHOSTS}`, 1)).toBe(false);
-    keys.forgetGhost('0');
-    keys.noteGhost('late');
-    expect(keys.isGhost('late', 1)).toBe(true);
+    for (let at = 0; at <= MAX_STALE_KEYS; at += 1) keys.noteStale(`${at}`);
+    expect(keys.isStale(`${MAX_STALE_KEYS - 1}`, 1)).toBe(true);
+    expect(keys.isStale(`${MAX_STALE_KEYS}`, 1)).toBe(false);
+    keys.forgetStale('0');
+    keys.noteStale('late');
+    expect(keys.isStale('late', 1)).toBe(true);
   });
 });
 

@@ -69,8 +69,8 @@ export class Tracked {
 
   /** Takes out what has finished, and releases it as a written record does. */
   finished(): Session[] {
-    const sessions = this.tracker.takeFinished();
-    for (const session of sessions) this.tracker.release(session);
+    const sessions = this.tracker.sessions.takeFinished();
+    for (const session of sessions) this.tracker.users.leave(session);
     return sessions;
   }
 

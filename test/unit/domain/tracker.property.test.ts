@@ -213,7 +213,7 @@ function counters({ tracker, stats }: Tracked): Map<string, number> {
 
 function expectNothingLeft(tracked: Tracked): void {
   expect(tracked.tracker.allocationCount).toBe(0);
-  expect(tracked.tracker.parkedCount).toBe(0);
+  expect(tracked.tracker.parked.size).toBe(0);
   expect(tracked.tracker.users.count).toBe(0);
   expect(tracked.live()).toEqual({});
   expect(tracked.liveSessions).toBe(0);
@@ -388,7 +388,7 @@ describe('Tracker', () => {
         const tracked = play(plan, (now) => {
           const { tracker, origin, nowMs } = now;
           const choice = inCircle(plan.order, turn);
-          if (choice === 0) tracker.suspectAll(origin, nowMs);
+          if (choice === 0) tracker.suspectAll(origin);
           if (choice === 1) tracker.noteGap(origin);
           if (choice === 2) {
             const { key, payload } = inCircle(interleave(plan), inCircle(plan.cuts, turn));
@@ -399,12 +399,12 @@ describe('Tracker', () => {
           expect(now.live()).toEqual(live);
           expect(now.liveSessions).toBe(sessions);
         });
-        const unwritten = tracked.tracker.takeFinished();
+        const unwritten = tracked.tracker.sessions.takeFinished();
         const open = [...tracked.origin.allocations.values()].map(({ session }) => session.user);
         const users = new Set([...unwritten.map(({ user }) => user), ...open]);
         expect(tracked.tracker.users.count).toBe(users.size);
-        for (const session of unwritten) tracked.tracker.release(session);
-        tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+        for (const session of unwritten) tracked.tracker.users.leave(session);
+        tracked.tracker.suspectAll(tracked.origin);
         tracked.pass(A_DAY_MS).finished();
         expectNothingLeft(tracked);
       }),

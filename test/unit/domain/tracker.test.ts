@@ -286,7 +286,7 @@ describe('Tracker, rule 3: only proof makes state', () => {
     expect(tracked.counted().client).toEqual(ZERO);
     prove(life);
     expect(tracked.created).toBe(1);
-    expect(tracked.tracker.parkedCount).toBe(0);
+    expect(tracked.tracker.parked.size).toBe(0);
     expect(tracked.counted()).toMatchObject({ client: BOTH, unallocated: ZERO });
     expect(tracked.users).toEqual(['bob']);
     tracked.pass(86_400_000);
@@ -321,7 +321,7 @@ describe('Tracker, rule 3: only proof makes state', () => {
   it('does not park zeroes', () => {
     const tracked = new Tracked();
     for (let id = 0; id < 100; id += 1) new Life(tracked, allocationKey('', id)).client(ZERO);
-    expect(tracked.tracker.parkedCount).toBe(0);
+    expect(tracked.tracker.parked.size).toBe(0);
   });
 
   it('ages traffic out to the unallocated counters of its realm and its source', () => {
@@ -340,7 +340,7 @@ describe('Tracker, rule 3: only proof makes state', () => {
     for (let id = 0; id < MAX_PARKED + 500; id += 1) {
       new Life(tracked, allocationKey(`m${id}`, id)).client(A);
     }
-    expect(tracked.tracker.parkedCount).toBe(MAX_PARKED);
+    expect(tracked.tracker.parked.size).toBe(MAX_PARKED);
     expect(tracked.counted().unallocated).toEqual(traffic(500, 5000, 1000, 10_000));
     expect(tracked.created).toBe(0);
     tracked.pass(PARK_MS);
@@ -480,11 +480,16 @@ describe('Tracker, rule 4: every order is legal', () => {
       new Life(tracked, allocationKey(`u${id}`, id)).begin().delete();
     tracked.nowMs += LINGER_MS + 100;
     expect(tracked.tracker.expire(tracked.nowMs, 2)).toBe(true);
-    expect(tracked.tracker.takeFinished(1).length).toBe(1);
-    expect(tracked.tracker.takeFinished().length).toBe(1);
+    expect(tracked.tracker.sessions.takeFinished(1).length).toBe(1);
+    expect(tracked.tracker.sessions.takeFinished().length).toBe(1);
     expect(tracked.tracker.expire(tracked.nowMs, 100)).toBe(false);
-    expect(tracked.tracker.takeFinished(2).map(({ username }) => username)).toEqual(['u3', 'u4']);
-    expect(tracked.tracker.takeFinished(2).map(({ username }) => username)).toEqual(['u5']);
+    expect(tracked.tracker.sessions.takeFinished(2).map(({ username }) => username)).toEqual([
+      'u3',
+      'u4',
+    ]);
+    expect(tracked.tracker.sessions.takeFinished(2).map(({ username }) => username)).toEqual([
+      'u5',
+    ]);
   });
 });
 
@@ -691,10 +696,10 @@ describe('Tracker, rule 7: suspects', () => {
   it('takes suspects out of the live gauges at once', () => {
     const { tracked } = begun();
     new Life(tracked, allocationKey('eve', 2)).begin();
-    tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+    tracked.tracker.suspectAll(tracked.origin);
     expect(tracked.liveAllocations).toBe(0);
     expect(new Set(tracked.tracker.statusKeys(tracked.origin))).toEqual(new Set([undefined]));
-    tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+    tracked.tracker.suspectAll(tracked.origin);
     expect(tracked.live()).toEqual({});
     expect(tracked.closed).toEqual({});
     expect(tracked.finished()).toEqual([]);
@@ -707,7 +712,7 @@ describe('Tracker, rule 7: suspects', () => {
     ['a peer report', (life) => life.peer(ZERO)],
   ])('puts a suspect back when %s is heard of it', (_what, tell) => {
     const { tracked, life } = begun();
-    tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+    tracked.tracker.suspectAll(tracked.origin);
     tell(life);
     expect(tracked.live()).toEqual({ 'example.org 192.0.2.1 udp': 1 });
     expect([...tracked.tracker.statusKeys(tracked.origin)]).toEqual([`${KEY}/status`]);
@@ -723,7 +728,7 @@ describe('Tracker, rule 7: suspects', () => {
     ['new', (life) => life.begin(), 1],
   ])('keeps the gauges right when a suspect hears %s', (_what, tell, live) => {
     const { tracked, life } = begun();
-    tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+    tracked.tracker.suspectAll(tracked.origin);
     tell(life);
     expect(tracked.liveAllocations).toBe(live);
     tracked.pass(86_400_000);
@@ -733,7 +738,7 @@ describe('Tracker, rule 7: suspects', () => {
 
   it('does not put back a suspect by a message that cannot be read', () => {
     const { tracked, life } = begun();
-    tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+    tracked.tracker.suspectAll(tracked.origin);
     life.status('%s lifetime=%lu');
     tracked.send(`${KEY}/traffic`, 'rcvp=1');
     expect(tracked.liveAllocations).toBe(0);
@@ -742,7 +747,7 @@ describe('Tracker, rule 7: suspects', () => {
   it('writes a suspect as vanished once its lifetime has ended, at its last activity', () => {
     const { tracked } = begun();
     tracked.pass(1000);
-    tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+    tracked.tracker.suspectAll(tracked.origin);
     tracked.pass(LIFETIME_MS - 2000);
     expect(tracked.finished()).toEqual([]);
     tracked.pass(EXPIRY_GRACE_MS + 2000);
@@ -754,10 +759,10 @@ describe('Tracker, rule 7: suspects', () => {
   it('suspects nothing of another origin, and nothing that has ended', () => {
     const { tracked, life } = begun();
     const other = tracked.tracker.openOrigin(tracked.stats, 'other');
-    tracked.tracker.suspectAll(other, tracked.nowMs);
+    tracked.tracker.suspectAll(other);
     expect(tracked.liveAllocations).toBe(1);
     life.delete();
-    tracked.tracker.suspectAll(tracked.origin, tracked.nowMs);
+    tracked.tracker.suspectAll(tracked.origin);
     life.client(A);
     expect(tracked.liveAllocations).toBe(0);
     tracked.linger();
@@ -1054,9 +1059,9 @@ describe('Tracker, caps and release', () => {
     const { tracked, life } = begun();
     life.client(A).delete();
     tracked.linger();
-    const [session] = tracked.tracker.takeFinished();
+    const [session] = tracked.tracker.sessions.takeFinished();
     expect(tracked.users).toEqual(['bob']);
-    if (session !== undefined) tracked.tracker.release(session);
+    if (session !== undefined) tracked.tracker.users.leave(session);
     expect(tracked.users).toEqual([]);
   });
 
@@ -1064,9 +1069,9 @@ describe('Tracker, caps and release', () => {
     const { tracked, life } = begun();
     life.delete();
     tracked.linger();
-    const [session] = tracked.tracker.takeFinished();
+    const [session] = tracked.tracker.sessions.takeFinished();
     life.begin();
-    if (session !== undefined) tracked.tracker.release(session);
+    if (session !== undefined) tracked.tracker.users.leave(session);
     expect(tracked.users).toEqual(['bob']);
     expect([...tracked.tracker.users.withSeries()][0]?.sessions.length).toBe(1);
   });

@@ -16,7 +16,7 @@ function join(users: Users, name: string, realm = 'r'): Session {
     startKnown: true,
     startedAtMs: 0,
   });
-  users.join(session);
+  session.user.join(session);
   return session;
 }
 

@@ -1,7 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parser } from '@grafana/lezer-logql';
-import { ROOT } from './dashboards.ts';
+import { RECORD_FIELDS } from '../../../src/domain/session-record.ts';
 
 /** Labels that `deploy/alloy/config.alloy` sets, the `realm` among them, and Loki's own. */
 export const STREAM_LABELS = ['service_name', 'job', 'event', 'realm'];
@@ -50,10 +48,7 @@ export function parseLogQl(expr: string): ParsedLogQl {
 
 /** The names of the fields of a record, as the code defines them, and those that pino adds. */
 export function recordFields(): Set<string> {
-  const code = readFileSync(join(ROOT, 'src/domain/session-record.ts'), 'utf8');
-  const [, body = ''] = /interface SessionRecord \{([^}]*)\}/.exec(code) ?? [];
-  const names = [...body.matchAll(/readonly (\w+):/g)].map(([, name = '']) => name);
-  return new Set([...names, 'level', 'time']);
+  return new Set([...Object.keys(RECORD_FIELDS), 'level', 'time']);
 }
 
 /** Whether a query may name this as a field: of records, of streams, or Loki's own. */

@@ -109,9 +109,9 @@ export class Scraped {
   pass(ms: number, keep = false): this {
     this.nowMs += ms;
     this.tracker.expire(this.nowMs);
-    for (const session of this.tracker.takeFinished()) {
+    for (const session of this.tracker.sessions.takeFinished()) {
       this.observer.observe(session);
-      if (!keep) this.tracker.release(session);
+      if (!keep) this.tracker.users.leave(session);
     }
     return this;
   }

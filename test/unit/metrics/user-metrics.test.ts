@@ -58,7 +58,7 @@ describe('renderUserMetrics', () => {
     scraped.pass(LINGER_MS + 1, true);
     expect(await shown(scraped, 'coturn_user_allocations')).toEqual({ alice: 0 });
     const [alice] = [...scraped.tracker.users.withSeries()];
-    for (const session of [...(alice?.sessions ?? [])]) scraped.tracker.release(session);
+    for (const session of [...(alice?.sessions ?? [])]) scraped.tracker.users.leave(session);
     expect(await scraped.userText()).toBe('');
   });
 

@@ -57,7 +57,8 @@ async function linesOf(scraped: Scraped): Promise<string[]> {
   const log = createRecordLog(queue, () => WALL_OFFSET_MS);
   scraped.nowMs += LINGER_MS + 1;
   scraped.tracker.expire(scraped.nowMs);
-  for (const session of scraped.tracker.takeFinished()) log.write(session, () => undefined);
+  for (const session of scraped.tracker.sessions.takeFinished())
+    log.write(session, () => undefined);
   await queue.close(1_000);
   return file.text.split('\n').slice(0, -1);
 }

@@ -106,7 +106,7 @@ describe('Fleet', () => {
         : /^new lifetime=600( refreshed lifetime=600| traffic)*( refreshed lifetime=0)?( traffic)+ deleted total_traffic$/;
       expect(order).toMatch(expected);
       expect(new Set(stream.map(({ deed }) => deed.thread)).size).toBe(1);
-      expect(Number(stream[0]?.key.allocationId.slice(0, 3))).toBe(stream[0]?.deed.thread);
+      expect(Number(stream[0]?.key.allocationKey.slice(-18, -15))).toBe(stream[0]?.deed.thread);
     }
   });
 
@@ -203,7 +203,9 @@ describe('Fleet', () => {
     expect(start).toBeGreaterThan(0);
     for (const life of lives) {
       const ids = life.filter(({ text }) => text.startsWith('new ')).map(keyOf);
-      expect(ids.map(({ allocationId }) => allocationId)).toContain('000000000000000001');
+      expect(ids.map(({ allocationKey }) => allocationKey.slice(-18))).toContain(
+        '000000000000000001',
+      );
     }
   });
 

@@ -89,9 +89,9 @@ class Process {
 
   /** Writes records of what has finished, as the exporter does. */
   record(): this {
-    for (const session of this.tracker.takeFinished()) {
+    for (const session of this.tracker.sessions.takeFinished()) {
       this.records.push(createSessionRecord(session, this.#wallOffsetMs));
-      this.tracker.release(session);
+      this.tracker.users.leave(session);
       this.keeper.noteRecorded(session.id);
     }
     return this;

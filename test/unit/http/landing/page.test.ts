@@ -193,8 +193,7 @@ describe('addLandingPage', () => {
 
   it('shows what a source does', async () => {
     const { stats, view } = createScene({ status: { up: true, detail: '3 connections' } });
-    stats.events.new += 600;
-    stats.lastEventMs = Date.now() + 55_000;
+    for (let count = 0; count < 600; count += 1) stats.countEvent('new', Date.now() + 55_000);
     vi.advanceTimersByTime(60_000);
     expect(view().sources).toEqual([
       {
@@ -245,7 +244,7 @@ describe('addLandingPage', () => {
 
   it('does not tell how to connect once a coturn was heard', async () => {
     const { stats, html, view } = createScene();
-    stats.lastEventMs = 1;
+    stats.countEvent('other', 1);
     expect(view().setup).toEqual([]);
     expect(await html()).not.toContain('<section class="setup">');
     expect(createScene({ status: { up: true } }).view().setup).toEqual([]);
@@ -256,7 +255,7 @@ describe('addLandingPage', () => {
     const before = vi.getTimerCount();
     await html();
     expect(vi.getTimerCount()).toBe(before + 1);
-    ledger.realm('a').liveSessions = 3;
+    for (let count = 0; count < 3; count += 1) ledger.realm('a').changeLive(1);
     vi.advanceTimersByTime(30_000);
     const [graph = ''] = /<svg[^>]*>.*?<\/svg>/.exec(await html()) ?? [];
     expect(graph).toContain('aria-label="Live sessions, last 5 minutes: 0 to 3, now 3"');
