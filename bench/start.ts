@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { freePort, median, stopProcess } from './processes.ts';
 
-const MAIN = new URL('../dist/main.js', import.meta.url).pathname;
+const MAIN = new URL('../dist/coturn-exporter.cjs', import.meta.url).pathname;
 
 /** Seconds from the start of the process to its first answer on /metrics. */
 export async function benchStart(): Promise<string> {

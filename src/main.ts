@@ -116,6 +116,8 @@ function writeToStderr(bytes: Buffer): void {
   }
 }
 
-const exitCode = await run(process.argv.slice(2), createContext()).catch(explain);
-// A write to a pipe that nobody reads may never come back; nothing else is left to wait for.
-process.exit(exitCode);
+// Not awaited at the top level: the bundled program is a CommonJS script, which cannot.
+run(process.argv.slice(2), createContext())
+  .catch(explain)
+  // A write to a pipe that nobody reads may never come back; nothing else is left to wait for.
+  .then((exitCode) => process.exit(exitCode));

@@ -1,15 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { claimPorts } from '../support/port-block.ts';
+import { PROGRAM } from '../support/program.ts';
 import { type RedisServerOptions, startRedisServer } from '../support/redis-server.ts';
 import { connectStatsPublisher } from '../support/stats-publisher.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { TestProcess } from '../support/test-process.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const BUFFER = 'pubsub 268435456 67108864 60';
 const NOTHING_TO_HEAR = ['--doctor.wait', '200ms'];
 
@@ -47,8 +46,8 @@ interface Answer {
 
 async function doctor(...args: readonly string[]): Promise<Answer> {
   const process_ = new TestProcess(onTestFinished, {
-    command: process.execPath,
-    args: [MAIN, 'doctor', ...args],
+    command: PROGRAM.command,
+    args: [...PROGRAM.args, 'doctor', ...args],
   });
   const { code } = await process_.exited;
   const { stdout: lines, stderr } = process_;

@@ -1,7 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import type { Defer } from './cleanup.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
 import { parseJsonObject, type RecordLine } from './json-lines.ts';
+import { PROGRAM } from './program.ts';
 import { checkRecord } from './record-schema.ts';
 import { type ProcessExit, TestProcess } from './test-process.ts';
 import { until } from './until.ts';
@@ -17,7 +17,6 @@ export interface UntilMetricsOptions {
   readonly timeoutMs?: number;
 }
 
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const OWN_VARIABLE = /^COTURN_EXPORTER_/;
 
 /** The built exporter, run the way an operator runs it: flags in, HTTP, stdout and stderr out. */
@@ -27,8 +26,8 @@ export class ExporterProcess {
 
   constructor(defer: Defer, options: ExporterOptions) {
     this.process = new TestProcess(defer, {
-      command: process.execPath,
-      args: [MAIN, ...options.args],
+      command: PROGRAM.command,
+      args: [...PROGRAM.args, ...options.args],
       env: { ...withoutOwnVariables(process.env), ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });

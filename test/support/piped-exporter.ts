@@ -1,8 +1,6 @@
-import { fileURLToPath } from 'node:url';
 import type { Defer } from './cleanup.ts';
+import { PROGRAM } from './program.ts';
 import { TestProcess } from './test-process.ts';
-
-const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 
 export interface PipedExporterOptions {
   readonly args: readonly string[];
@@ -23,7 +21,7 @@ export function startPipedExporter(defer: Defer, options: PipedExporterOptions):
   const script = `exec "$0" "$@" ${redirections.join(' ')}`;
   return new TestProcess(defer, {
     command: 'bash',
-    args: ['-c', script, process.execPath, MAIN, ...args],
+    args: ['-c', script, PROGRAM.command, ...PROGRAM.args, ...args],
     env: process.env,
   });
 }
