@@ -2,40 +2,9 @@
 import { writeSync } from 'node:fs';
 import { readBuildInfo } from './build-info.ts';
 import type { CommandContext } from './cli/command.ts';
+import { COMMANDS } from './cli/commands.ts';
 import { ConfigError, nearestName, quote } from './config/config-error.ts';
-import type { CommandHelp } from './config/options.ts';
 import { errorCode } from './log.ts';
-
-interface Command extends CommandHelp {
-  readonly run: (argv: readonly string[], context: CommandContext) => Promise<number>;
-}
-
-/** Each loads only what it needs, so that the start is quick. */
-const COMMANDS: readonly Command[] = [
-  {
-    name: 'demo',
-    help: 'the exporter and a small simulated fleet, to look around',
-    run: async (...args) => (await import('./cli/demo.ts')).runDemo(...args),
-  },
-  {
-    name: 'doctor',
-    help: 'examine a Redis that coturn publishes to; says what to change',
-    run: async (...args) => (await import('./cli/doctor.ts')).runDoctor(...args),
-  },
-  {
-    name: 'report',
-    help: 'the bill of record files: sessions, minutes and GB by user, realm, day, …',
-    run: async (argv, context) => {
-      const { runReportCommand } = await import('./cli/report.ts');
-      return await runReportCommand(argv, { ...context, stdin: process.stdin });
-    },
-  },
-  {
-    name: 'simulate',
-    help: 'publish as a fleet of coturn servers would',
-    run: async (...args) => (await import('./cli/simulate.ts')).runSimulate(...args),
-  },
-];
 
 const STDERR_FD = 2;
 /** How often, and in how many ms each, a full pipe is tried: two seconds for a line. */
@@ -86,6 +55,9 @@ function createContext(): CommandContext {
   }
   return {
     env: process.env,
+    get stdin() {
+      return process.stdin;
+    },
     // Looked up only when wanted: Node makes a pipe non-blocking once anybody has looked, and then a
     // record may be cut where the reader is slow.
     get stdout() {
@@ -117,7 +89,7 @@ function writeToStderr(bytes: Buffer): void {
 }
 
 // Not awaited at the top level: the bundled program is a CommonJS script, which cannot.
-run(process.argv.slice(2), createContext())
+void run(process.argv.slice(2), createContext())
   .catch(explain)
   // A write to a pipe that nobody reads may never come back; nothing else is left to wait for.
   .then((exitCode) => process.exit(exitCode));

@@ -15,9 +15,6 @@ import { type Release, ROOT } from './bundle.ts';
 import { run } from './executable.ts';
 import { renderManPage } from './man-page.ts';
 
-// Until commands are listed in src
-const COMMANDS: readonly { name: string; help: string }[] = [];
-
 /** What Debian calls the processors that Node.js runs on. */
 const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
   ['x64', 'amd64'],
@@ -72,7 +69,7 @@ function install(root: string, executable: string, release: Release): void {
   put(root, 'usr/bin/coturn-exporter', readFileSync(executable), 0o755);
   for (const [place, source] of Object.entries(FILES))
     put(root, place, readFileSync(join(ROOT, source)));
-  const page = gzipSync(renderManPage(release.version, COMMANDS), { level: 9 });
+  const page = gzipSync(renderManPage(release.version), { level: 9 });
   put(root, 'usr/share/man/man1/coturn-exporter.1.gz', page);
   const changes = gzipSync(readFileSync(join(ROOT, 'CHANGELOG.md')), { level: 9 });
   put(root, 'usr/share/doc/coturn-exporter/changelog.gz', changes);

@@ -1,4 +1,5 @@
-import { variableOf } from '../../src/config/environment.ts';
+import { COMMANDS } from '../../src/cli/commands.ts';
+import { variableOf } from '../../src/config/option-parser.ts';
 import { OPTIONS } from '../../src/config/options.ts';
 
 /** What a row of the option table tells of one flag. */
@@ -23,10 +24,7 @@ const FILES = [
 ] as const;
 
 /** The manual page coturn-exporter(1) as roff, made of the table of flags. */
-export function renderManPage(
-  version: string,
-  commands: readonly { readonly name: string; readonly help: string }[],
-): string {
+export function renderManPage(version: string): string {
   const options = Object.entries(OPTIONS as Readonly<Record<string, Row>>);
   return [
     `.TH COTURN\\-EXPORTER 1 "" "coturn\\-exporter ${roff(version)}" "User Commands"`,
@@ -45,7 +43,7 @@ export function renderManPage(
     '.SH COMMANDS',
     'Without a command the exporter runs. Each command explains itself with',
     `.BR ${roff('--help')} .`,
-    ...commands.map(({ name, help }) => item(`.B ${roff(name)}`, help)),
+    ...COMMANDS.map(({ name, help }) => item(`.B ${roff(name)}`, help)),
     '.SH OPTIONS',
     roff('Each flag has a twin in the environment, which the flag beats.'),
     roff('In the environment several values are separated by spaces or commas, and switches take'),

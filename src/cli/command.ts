@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { BuildInfo } from '../build-info.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
@@ -7,6 +7,7 @@ import type { Environment } from '../config/option-parser.ts';
 /** What a command gets from the process it runs in. */
 export interface CommandContext {
   readonly env: Environment;
+  readonly stdin: Readable;
   readonly stdout: Writable;
   readonly stderr: Writable;
   readonly build: BuildInfo;

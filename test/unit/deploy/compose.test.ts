@@ -90,10 +90,11 @@ describe('services', () => {
 
   it('give flags to an image that starts the exporter, and run it as its user', () => {
     const dockerfile = readText('Dockerfile');
-    expect(dockerfile).toMatch(/^ENTRYPOINT \["node", "dist\/main\.js"\]$/m);
-    // 1000 is `node` in the official images of Node.js.
-    expect(dockerfile).toMatch(/^USER node$/m);
-    expect(at(exporter, 'user')).toBe('1000:1000');
+    expect(dockerfile).toMatch(
+      /^ENTRYPOINT \["\/nodejs\/bin\/node", "\/app\/coturn-exporter\.cjs"\]$/m,
+    );
+    const [, user] = /^USER (\S+)$/m.exec(dockerfile) ?? [];
+    expect(at(exporter, 'user')).toBe(user);
     expect(at(exporter, 'build')).toBe('.');
   });
 
@@ -110,7 +111,9 @@ describe('services', () => {
       `127.0.0.1:${web}:${web}`,
       `127.0.0.1:${statsdb}:${statsdb}`,
     ]);
-    expect(listAt(exporter, 'healthcheck', 'test').join(' ')).toContain(`127.0.0.1:${web}/livez`);
+    // The command asks at the default port, which no flag here changes.
+    expect(listAt(exporter, 'healthcheck', 'test').at(-1)).toBe('healthcheck');
+    expect(parseFlags([])['web.listen-address'].port).toBe(web);
     const targets = listAt(
       readYaml('deploy/compose/prometheus.yml'),
       'scrape_configs',
@@ -121,7 +124,31 @@ describe('services', () => {
     );
     expect(targets).toEqual([`exporter:${web}`]);
     expect(readText('deploy/coturn/two.conf')).toContain(`"ip=exporter port=${statsdb} `);
+    const password = readText('deploy/compose/statsdb-password').trim();
+    expect(readText('deploy/coturn/two.conf')).toContain(` password=${password} `);
     expect(readText('deploy/coturn/one.conf')).toContain('"ip=redis port=6379 dbname=0 ');
+  });
+
+  it('let Prometheus find the Alertmanager', () => {
+    const prometheus = readYaml('deploy/compose/prometheus.yml');
+    const [target] = listAt(
+      prometheus,
+      'alerting',
+      'alertmanagers',
+      0,
+      'static_configs',
+      0,
+      'targets',
+    );
+    const [host = '', port = ''] = String(target).split(':');
+    expect(listAt(serviceNamed(host), 'ports')).toEqual([`127.0.0.1:${port}:${port}`]);
+  });
+
+  it('give the exporter the password file that its flag names', () => {
+    const [, secret = ''] =
+      /^\/run\/secrets\/(.+)$/.exec(flags['statsdb.password-file'] ?? '') ?? [];
+    expect(listAt(exporter, 'secrets')).toEqual([secret]);
+    expect(exists(String(at(COMPOSE, 'secrets', secret, 'file')))).toBe(true);
   });
 
   it('agree on the file of the records', () => {

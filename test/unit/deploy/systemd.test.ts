@@ -2,26 +2,40 @@ import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { readOptions } from '../../../src/config/config.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 import { readText } from './files.ts';
-import { parseFlags } from './flags.ts';
 
 const UNIT = readText('deploy/systemd/coturn-exporter.service');
 const LOGROTATE = readText('deploy/systemd/coturn-exporter.logrotate');
 const [, START = ''] = /^ExecStart=(.+)$/m.exec(UNIT) ?? [];
+const VARIABLES = Object.fromEntries(
+  [...UNIT.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [
+    name,
+    value,
+  ]),
+);
+const SETTINGS = readOptions(START.split(' ').slice(1), VARIABLES);
+const DEFAULTS = readText('deploy/debian/default');
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 // The exposure that systemd computes, times ten; 0 would be a service that may do nothing.
 const MOST_EXPOSED = 20;
 
 describe('coturn-exporter.service', () => {
-  it('starts with flags that the exporter takes', () => {
-    const [program, ...args] = START.split(' ');
-    expect(program).toMatch(/\/coturn-exporter$/);
-    expect(parseFlags(args)['records.file']).toMatch(/^\/var\/log\/coturn-exporter\//);
+  it('starts with settings that the exporter takes', () => {
+    expect(START).toBe('/usr/bin/coturn-exporter');
+    expect(SETTINGS['records.file']).toMatch(/^\/var\/log\/coturn-exporter\//);
+    expect(SETTINGS['state.file']).toMatch(/^\/var\/lib\/coturn-exporter\//);
+  });
+
+  it('lets /etc/default/coturn-exporter beat its own settings', () => {
+    expect(UNIT.indexOf('\nEnvironmentFile=-/etc/default/coturn-exporter\n')).toBeGreaterThan(
+      UNIT.lastIndexOf('\nEnvironment='),
+    );
   });
 
   it('writes its records where logrotate and Alloy look for them', () => {
-    const { 'records.file': file } = parseFlags(START.split(' ').slice(1));
+    const { 'records.file': file } = SETTINGS;
     expect(LOGROTATE).toContain(`\n${file} {`);
     expect(readText('deploy/alloy/config.alloy')).toContain(`"${file}"`);
     expect(UNIT).toContain('\nLogsDirectory=coturn-exporter\n');
@@ -51,6 +65,15 @@ describe('coturn-exporter.service', () => {
       `--threshold=${MOST_EXPOSED}`,
     ]);
     expect(status, stdout).toBe(0);
+  });
+});
+
+describe('deploy/debian/default', () => {
+  it('offers settings that the exporter takes', () => {
+    const offered = [...DEFAULTS.matchAll(/^#(COTURN_EXPORTER_\w+)=(.+)$/gm)];
+    const variables = Object.fromEntries(offered.map(([, name = '', value = '']) => [name, value]));
+    expect(offered.length).toBeGreaterThan(4);
+    expect(() => readOptions([], variables)).not.toThrow();
   });
 });
 

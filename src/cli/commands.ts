@@ -1,0 +1,26 @@
+import type { CommandHelp } from '../config/options.ts';
+import type { CommandContext } from './command.ts';
+
+/** A word after the name of the program, and what it does. */
+export interface Command extends CommandHelp {
+  readonly run: (argv: readonly string[], context: CommandContext) => Promise<number>;
+}
+
+/** Every command but the exporter itself. Each loads only what it needs, so that the start is quick. */
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'demo',
+    help: 'the exporter and a small simulated fleet, to look around',
+    run: async (...args) => (await import('./demo.ts')).runDemo(...args),
+  },
+  {
+    name: 'doctor',
+    help: 'examine a Redis that coturn publishes to; says what to change',
+    run: async (...args) => (await import('./doctor.ts')).runDoctor(...args),
+  },
+  {
+    name: 'simulate',
+    help: 'publish as a fleet of coturn servers would',
+    run: async (...args) => (await import('./simulate.ts')).runSimulate(...args),
+  },
+];
