@@ -19,6 +19,11 @@ export const COMMANDS: readonly Command[] = [
     run: async (...args) => (await import('./doctor.ts')).runDoctor(...args),
   },
   {
+    name: 'healthcheck',
+    help: 'ask the exporter on this machine whether it lives, for containers',
+    run: async (...args) => (await import('./healthcheck.ts')).runHealthcheck(...args),
+  },
+  {
     name: 'simulate',
     help: 'publish as a fleet of coturn servers would',
     run: async (...args) => (await import('./simulate.ts')).runSimulate(...args),
