@@ -1,9 +1,10 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT, readRelease, writeBundle } from './bundle.ts';
 import { writeDebianPackage } from './debian.ts';
 import { writeExecutable } from './executable.ts';
 import { publishManifest, restoreManifest } from './manifest.ts';
+import { releaseNotes } from './notes.ts';
 
 const [what = 'everything'] = process.argv.slice(2);
 const release = readRelease();
@@ -19,11 +20,18 @@ switch (what) {
   case 'postpack':
     restoreManifest();
     break;
+  case 'notes':
+    process.stdout.write(
+      releaseNotes(readFileSync(join(ROOT, 'CHANGELOG.md'), 'utf8'), release.version),
+    );
+    break;
   case 'everything':
     await writeEverything();
     break;
   default:
-    throw new RangeError(`Cannot package "${what}": expected bundle, prepack, postpack or nothing`);
+    throw new RangeError(
+      `Cannot package "${what}": expected bundle, prepack, postpack, notes or nothing`,
+    );
 }
 
 /** The bundle in `dist/`, the executable and the Debian package in `dist-bin/`. */
