@@ -6,7 +6,6 @@ import { join } from 'node:path';
 
 /** As in nodejs.org/api/single-executable-applications.html. */
 const SENTINEL_FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
-const POSTJECT = createRequire(import.meta.url).resolve('postject/dist/cli.js');
 const RESOURCE = 'NODE_SEA_BLOB';
 
 /**
@@ -32,7 +31,8 @@ export function writeExecutable(options: { readonly script: string; readonly fil
     // Names of functions for debuggers, which nobody has on a server: a sixth of the file.
     run('strip', ['--strip-all', program]);
     // As a program of its own: it prints warnings about the sections that are stripped.
-    run(process.execPath, [POSTJECT, program, RESOURCE, blob, '--sentinel-fuse', SENTINEL_FUSE]);
+    const postject = createRequire(import.meta.url).resolve('postject/dist/cli.js');
+    run(process.execPath, [postject, program, RESOURCE, blob, '--sentinel-fuse', SENTINEL_FUSE]);
     copyFileSync(program, file);
     chmodSync(file, 0o755);
     run(file, ['--version']);

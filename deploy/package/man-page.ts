@@ -88,5 +88,11 @@ function roff(text: string): string {
     .replaceAll('"', '\\(dq')
     .replaceAll("'", '\\(aq')
     .replaceAll('~', '\\(ti')
+    .replaceAll(/[^\n -~]/gu, (character) => `\\[u${codePoint(character)}]`)
     .replace(/^\./, '\\&.');
+}
+
+/** At least four hexadecimal digits, as roff wants them. */
+function codePoint(character: string): string {
+  return (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
 }

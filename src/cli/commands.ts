@@ -24,6 +24,11 @@ export const COMMANDS: readonly Command[] = [
     run: async (...args) => (await import('./healthcheck.ts')).runHealthcheck(...args),
   },
   {
+    name: 'report',
+    help: 'the bill of record files: sessions, minutes and GB by user, realm, day, …',
+    run: async (...args) => (await import('./report.ts')).runReportCommand(...args),
+  },
+  {
     name: 'simulate',
     help: 'publish as a fleet of coturn servers would',
     run: async (...args) => (await import('./simulate.ts')).runSimulate(...args),

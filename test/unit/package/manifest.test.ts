@@ -10,7 +10,7 @@ describe('manifestForUsers', () => {
     expect(bin).toEqual({ 'coturn-exporter': 'dist/coturn-exporter.cjs' });
     expect(files).toContain('dist/coturn-exporter.cjs');
     expect(engines).toEqual({ node: '>=20.19' });
-    for (const name of ['dependencies', 'devDependencies', 'overrides', 'scripts', 'exports']) {
+    for (const name of ['dependencies', 'devDependencies', 'overrides', 'scripts']) {
       expect(rest).not.toHaveProperty(name);
     }
   });
