@@ -18,6 +18,7 @@ export const REQUIRED_COMMANDS = [
   { command: 'chromium', package: 'chromium' },
   { command: 'sqlite3', package: 'sqlite3' },
   { command: 'jq', package: 'jq' },
+  { command: 'jsonnet', package: 'jsonnet' },
 ];
 
 /**

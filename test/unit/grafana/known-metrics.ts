@@ -4,7 +4,7 @@ import { metricFamilies } from '../../../docs/generated-tables.ts';
 export type KnownMetrics = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Labels that Prometheus, or the installation by relabelling, gives every series of a target. */
-const OF_TARGET = ['job', 'instance'];
+const OF_TARGET = ['job', 'instance', 'cluster', 'replica'];
 /** Series that Prometheus adds to every target. */
 const OF_PROMETHEUS = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped'];
 
@@ -23,9 +23,29 @@ export const REGISTERED: KnownMetrics = new Map(
   ),
 );
 
+/**
+ * Labels that queries may use before the exporter tells them. A query on
+ * such a label has no answer yet; whatever sums over it answers with and without.
+ */
+export const AHEAD: Readonly<Record<string, readonly string[]>> = { coturn_sessions: ['relayed'] };
+
+/** Of coturn's own endpoint (4.17.1, src/apps/relay/prom_server.c), where that is scraped too. */
+export const OF_COTURN: KnownMetrics = new Map(
+  Object.entries({
+    stun_binding_request: [],
+    stun_binding_error: [],
+    turn_unauthenticated_401_requests: [],
+    turn_unauthenticated_401_dropped_responses: [],
+    turn_packet_dropped: [],
+    turn_total_allocations: ['type'],
+  }).map(([name, labels]) => [name, new Set([...labels, 'cluster'])]),
+);
+
 /** Every series that a scrape of the exporter leaves in Prometheus, and its labels. */
 export const KNOWN_METRICS: KnownMetrics = new Map([
-  ...[...REGISTERED].map(([name, labels]) => [name, new Set([...labels, ...OF_TARGET])] as const),
+  ...[...REGISTERED].map(
+    ([name, labels]) => [name, new Set([...labels, ...(AHEAD[name] ?? []), ...OF_TARGET])] as const,
+  ),
   ...OF_PROMETHEUS.map((name) => [name, new Set(OF_TARGET)] as const),
 ]);
 

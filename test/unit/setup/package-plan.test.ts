@@ -18,7 +18,7 @@ describe('planPackages', () => {
       planPackages({ missingCommands: EVERY_COMMAND, hasAptGet: true, mayInstall: true }),
     ).toEqual({
       kind: 'install',
-      packages: ['redis-server', 'coturn', 'prometheus', 'chromium', 'sqlite3', 'jq'],
+      packages: ['redis-server', 'coturn', 'prometheus', 'chromium', 'sqlite3', 'jq', 'jsonnet'],
     });
   });
 
