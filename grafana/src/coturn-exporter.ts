@@ -1,4 +1,5 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
+import { exporterStarts } from './annotations.ts';
 import { createDashboard } from './dashboard.ts';
 import { eventsRow } from './exporter/events.ts';
 import { healthRow, processRow } from './exporter/health.ts';
@@ -15,6 +16,7 @@ export function coturnExporter(): Dashboard {
     description:
       'Whether the exporter receives, reads and writes all it should, and what it costs.',
     last: '3h',
+    annotations: [exporterStarts()],
     variables: [prometheusVariable(), ...exporterVariables(), sourceVariable()],
     rows: [healthRow(), eventsRow(), sourcesRow(), keepingRow(), processRow()],
   });

@@ -3,7 +3,7 @@ import { createDashboard } from './dashboard.ts';
 import { SESSIONS_UID } from './links.ts';
 import { detailsRow, recordsRow, topRow } from './sessions/tables.ts';
 import { overTimeRow, totalsRow } from './sessions/totals.ts';
-import { lokiRealmVariable, lokiVariable, textVariable } from './variables.ts';
+import { lokiRealmVariable, lokiVariable, matchVariable, textVariable } from './variables.ts';
 
 /** The dashboard *coturn sessions*: the records of finished sessions, from Loki. */
 export function coturnSessions(): Dashboard {
@@ -16,9 +16,10 @@ export function coturnSessions(): Dashboard {
     variables: [
       lokiVariable(),
       lokiRealmVariable(),
+      matchVariable(),
       textVariable('user', {
         label: 'User',
-        description: 'Part of a user name; empty for all. Upper and lower case differ.',
+        description: 'User name, or part of it; empty for all. Upper and lower case differ.',
       }),
       textVariable('session', {
         label: 'Session id',

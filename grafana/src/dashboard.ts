@@ -1,10 +1,12 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import {
+  type AnnotationQuery,
   type Dashboard,
   DashboardBuilder,
   DashboardCursorSync,
   type Panel,
   RowBuilder,
+  type RowPanel,
   type VariableModel,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { otherDashboards, TAG } from './links.ts';
@@ -22,6 +24,7 @@ export interface DashboardOptions {
   /** The range shown at first, back from now: `6h`. */
   readonly last: string;
   readonly variables: Builder<VariableModel>[];
+  readonly annotations?: Builder<AnnotationQuery>[];
   readonly rows: readonly Row[];
 }
 
@@ -36,13 +39,28 @@ export function createDashboard(options: DashboardOptions): Dashboard {
     .time({ from: `now-${options.last}`, to: 'now' })
     .refresh('1m')
     .variables(options.variables)
+    .annotations(options.annotations ?? [])
     .link(otherDashboards());
   for (const { title, panels } of options.rows) {
     builder.withRow(new RowBuilder(title));
     for (const panel of panels) builder.withPanel(panel);
   }
   const dashboard = builder.build();
-  // Without ids Grafana numbers them when it loads the file, and links to a panel break.
-  dashboard.panels = dashboard.panels?.map((panel, index) => ({ ...panel, id: index + 1 })) ?? [];
+  const hasServer = dashboard.templating.list?.some(({ name }) => name === 'server') ?? false;
+  dashboard.panels =
+    dashboard.panels?.map((panel, index) => ({
+      ...(hasServer ? withoutServerNote(panel) : panel),
+      // Without ids Grafana numbers them when it loads the file, and links to a panel break.
+      id: index + 1,
+    })) ?? [];
   return dashboard;
+}
+
+/** A panel that the choice of servers does not filter says so: sessions may use several. */
+function withoutServerNote<P extends Panel | RowPanel>(panel: P): P {
+  if (!('targets' in panel) || JSON.stringify(panel.targets).includes('$server')) return panel;
+  return {
+    ...panel,
+    description: `${panel.description} The choice of servers does not filter it.`,
+  };
 }

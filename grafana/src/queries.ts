@@ -14,7 +14,7 @@ export const PROMETHEUS: DataSourceRef = { type: 'prometheus', uid: `\${${PROMET
 export const LOKI: DataSourceRef = { type: 'loki', uid: `\${${LOKI_VARIABLE}}` };
 
 /** Label matchers of every series that an exporter gives. */
-export const EXPORTER = 'job=~"$job",instance=~"$instance"';
+export const EXPORTER = 'job=~"$job",cluster=~"$cluster",instance=~"$instance"';
 /** Label matchers of series by realm. */
 export const REALM: string = `${EXPORTER},realm=~"$realm"`;
 /** Label matchers of series by realm and server. */
@@ -22,8 +22,28 @@ export const SERVER: string = `${REALM},server=~"$server"`;
 /** Label matchers of series by source. */
 export const SOURCE: string = `${EXPORTER},source=~"$source"`;
 
+/** Label matchers of recorded series by server, of which job and instance are summed away. */
+export const RECORDED_SERVER = 'cluster=~"$cluster",server=~"$server"';
+
+/** Series, the rate of series, or live sessions without the label that a pair may see differently. */
+const COUNTED =
+  /sum without \(relayed\) \(\w+\{[^}]*\}\)|(?:\b(?:rate|increase|deriv)\()?\b(?:coturn|process|nodejs|turn|stun|up)[a-z0-9_]*\{[^}]*\}(?:\[[^\]]*\]\))?/g;
+
+/**
+ * The expression with one exporter counted of each pair, whose series differ in the label `replica`
+ * alone. Where there is no such label nothing changes.
+ */
+export function countPairsOnce(expr: string): string {
+  return expr.replaceAll(COUNTED, (series) => `max without (replica) (${series})`);
+}
+
 /** A query that gives one line of a graph for each series; `legend` may hold `{{label}}`. */
 export function promRange(expr: string, legend: string): PrometheusQuery {
+  return eachReplica(countPairsOnce(expr), legend);
+}
+
+/** The same with a line for each exporter of a pair, for what is about the process itself. */
+export function eachReplica(expr: string, legend: string): PrometheusQuery {
   return new PrometheusQuery().datasource(PROMETHEUS).expr(expr).legendFormat(legend).range();
 }
 
@@ -36,7 +56,7 @@ export function promExemplars(expr: string, legend: string): PrometheusQuery {
 export function promTable(expr: string, refId: string): PrometheusQuery {
   return new PrometheusQuery()
     .datasource(PROMETHEUS)
-    .expr(expr)
+    .expr(countPairsOnce(expr))
     .format(PromQueryFormat.Table)
     .instant()
     .refId(refId);

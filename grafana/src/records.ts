@@ -3,22 +3,31 @@
  * selector; the line filters come before `| json`, so that Loki parses only what can match.
  */
 const STREAM = '{service_name="coturn-exporter", event="session_finished", realm=~"$realm"}';
-const LINES = `|= \`session_finished\` |= \`${text('user', 'raw')}\` |= \`${text('session', 'raw')}\``;
-// The line filters find the text anywhere in the record; these look at the right field.
+const LINES = `|= \`session_finished\` |= \`${text('session', 'raw')}\``;
+
+/** What the variable `match` stands for: a function of Go's templates. */
+export const CONTAINS = 'contains';
+export const EXACTLY = 'eq';
+
+// User names are chosen outside and may hold quotes, backticks and line feeds, which no way of
+// quoting a Grafana variable survives: the name goes into the query percent-encoded, and Loki's
+// template decodes and compares it. An empty box matches everybody, or, exactly, the empty name.
+const WANTED = `urldecode "${text('user', 'percentencode')}"`;
+const IS_USER = `| label_format is_user=\`{{ ${text('match', 'raw')} (${WANTED}) .user }}\` | is_user="true"`;
+// The line filter finds the text anywhere in the record; these look at the right field.
 const FIELDS: string = [
-  `user=~\`.*${text('user', 'regex')}.*\``,
-  `session_id=~\`.*${text('session', 'regex')}.*\``,
-  `server=~\`.*${text('turn_server', 'regex')}.*\``,
+  `session_id=~\`(?s).*${text('session', 'regex')}.*\``,
+  `server=~\`(?s).*${text('turn_server', 'regex')}.*\``,
 ].join(' | ');
 
 /** The chosen records with their fields as labels, and only those that pass `filter`. */
 export function records(filter = ''): string {
-  return `${STREAM} ${LINES} | json | ${FIELDS}${filter === '' ? '' : ` | ${filter}`}`;
+  return `${STREAM} ${LINES} | json ${IS_USER} | ${FIELDS}${filter === '' ? '' : ` | ${filter}`}`;
 }
 
 /** The chosen records that hold `text` literally, found without parsing the others. */
 export function recordsWith(text: string): string {
-  return `${STREAM} ${LINES} |= \`${text}\` | json | ${FIELDS}`;
+  return `${STREAM} ${LINES} |= \`${text}\` | json ${IS_USER} | ${FIELDS}`;
 }
 
 /** Which records, in windows of what length (`$__auto`, `$__range`), and by which labels. */
@@ -50,8 +59,8 @@ function unwrap(field: string, filter?: string): string {
   return `${records(filter)} | unwrap ${field} | __error__=""`;
 }
 
-/** What was typed into a text box: `raw`, or with all special characters escaped (`regex`). */
-function text(variable: string, format: 'raw' | 'regex'): string {
+/** What was typed into a text box, in one of Grafana's formats. */
+function text(variable: string, format: 'raw' | 'regex' | 'percentencode'): string {
   return `\${${variable}:${format}}`;
 }
 

@@ -1,4 +1,5 @@
 import {
+  CustomVariableBuilder,
   DatasourceVariableBuilder,
   QueryVariableBuilder,
   TextBoxVariableBuilder,
@@ -6,6 +7,7 @@ import {
   VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { EXPORTER, LOKI, LOKI_VARIABLE, PROMETHEUS, PROMETHEUS_VARIABLE } from './queries.ts';
+import { CONTAINS, EXACTLY } from './records.ts';
 
 const ALL = { selected: true, text: ['All'], value: ['$__all'] };
 // An empty realm or server is a legal one, and such a series has no label at all: `.+` or the list
@@ -24,14 +26,21 @@ export function lokiVariable(): DatasourceVariableBuilder {
   return new DatasourceVariableBuilder(LOKI_VARIABLE).label('Loki data source').type('loki');
 }
 
-/** `job` and `instance`: which exporters. */
+/** `job`, `cluster` and `instance`: which exporters. */
 export function exporterVariables(): QueryVariableBuilder[] {
   // No `allValue` here: the `up` panels must not show the targets of other jobs.
   return [
     prometheusLabel('job', 'label_values(coturn_exporter_build_info, job)').label('Job'),
-    prometheusLabel('instance', 'label_values(coturn_exporter_build_info{job=~"$job"}, instance)')
+    prometheusLabel('cluster', 'label_values(coturn_exporter_build_info{job=~"$job"}, cluster)')
+      .label('Cluster')
+      .description('Empty where there is no label of this name.')
+      .allValue(ANY_VALUE_OR_NONE),
+    prometheusLabel(
+      'instance',
+      'label_values(coturn_exporter_build_info{job=~"$job",cluster=~"$cluster"}, instance)',
+    )
       .label('Instance')
-      .description('Exporters: with several that read the same Redis, choose one.'),
+      .description('Exporters. Of a pair that differs in the label replica one is counted.'),
   ];
 }
 
@@ -44,7 +53,7 @@ export function realmVariable(): QueryVariableBuilder {
 
 /** `server`: coturn servers, from the metrics. */
 export function serverVariable(): QueryVariableBuilder {
-  const series = `coturn_client_received_bytes_total{${EXPORTER},realm=~"$realm"}`;
+  const series = `coturn_allocations{${EXPORTER},realm=~"$realm"}`;
   return prometheusLabel('server', `label_values(${series}, server)`)
     .label('Server')
     .allValue(ANY_VALUE_OR_NONE);
@@ -72,15 +81,27 @@ export function lokiRealmVariable(): QueryVariableBuilder {
     .allValue(ANY_VALUE_OR_NONE);
 }
 
-/** A box to type text into; empty matches everything. */
+/** A box to type text into; empty at first, or as given. */
 export function textVariable(
   name: string,
-  options: { readonly label: string; readonly description: string },
+  options: { readonly label: string; readonly description: string; readonly value?: string },
 ): TextBoxVariableBuilder {
   return new TextBoxVariableBuilder(name)
     .label(options.label)
     .description(options.description)
-    .defaultValue('');
+    .defaultValue(options.value ?? '');
+}
+
+/** How the user box is compared; links to one user choose {@link EXACTLY}. */
+export function matchVariable(): CustomVariableBuilder {
+  const option = (text: string, value: string, selected: boolean) => ({ text, value, selected });
+  const options = [option('contains', CONTAINS, true), option('is exactly', EXACTLY, false)];
+  return new CustomVariableBuilder('match')
+    .label('User name')
+    .description('Whether the box beside it is a part of the user name or the whole of it.')
+    .values(options.map(({ text, value }) => `${text} : ${value}`).join(','))
+    .options(options)
+    .current({ selected: true, text: 'contains', value: CONTAINS });
 }
 
 function prometheusLabel(name: string, query: string): QueryVariableBuilder {

@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningFleet, startFleet } from '../../src/simulator/run-simulation.ts';
 import { TARGET } from '../../src/simulator/wire.ts';
-import { createCleanup } from '../support/cleanup.ts';
+import { createCleanup, type Defer } from '../support/cleanup.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { type PrometheusServer, startPrometheusServer } from '../support/prometheus-server.ts';
@@ -11,7 +13,7 @@ import { until } from '../support/until.ts';
 import { RULE_FILES, rulesOf } from '../unit/deploy/rule-files.ts';
 import { panelQueries } from '../unit/grafana/dashboards.ts';
 import { DEFAULT_VALUES, substitute } from '../unit/grafana/grafana-variables.ts';
-import { REGISTERED } from '../unit/grafana/known-metrics.ts';
+import { AHEAD, REGISTERED } from '../unit/grafana/known-metrics.ts';
 import { selectedMetrics, selectorsOf } from '../unit/grafana/promql.ts';
 
 /**
@@ -32,6 +34,11 @@ const FLEET = {
 } as const;
 /** Long enough for a machine that does much else; usually a quarter of it. */
 const DATA_TIMEOUT_MS = 120_000;
+/** As coturn 4.17.1 would tell it; Debian's coturn is built without. */
+const COTURN_METRICS = readFileSync(
+  new URL('../fixtures/exposition/coturn-4.17.1.prom', import.meta.url),
+  'utf8',
+);
 /** Longer than everything here takes. */
 const WHOLE_RUN_SECONDS = 600;
 
@@ -39,7 +46,13 @@ const WHOLE_RUN_SECONDS = 600;
  * What is rightly without data in a healthy run, by name, and why; anything else must return some.
  * The alerts are not here: each of them is empty as long as what its summary says is not the case.
  */
-const EMPTY_WHEN_HEALTHY: Readonly<Record<string, string>> = {};
+const EMPTY_WHEN_HEALTHY: Readonly<Record<string, string>> = {
+  'coturn overview / Growth: the day before, and four weeks earlier / 1':
+    'no history of four weeks',
+  'CoturnRealmLimitReached: coturn_allocations_created_total{realm="~other"}': 'few realms',
+  'CoturnRealmLimitReached: coturn_unallocated_received_packets_total{realm="~other"}':
+    'few realms',
+};
 
 const QUERIES = panelQueries()
   .filter(({ kind }) => kind === 'prometheus')
@@ -51,12 +64,15 @@ const LOOKED_AT = RULES.filter(({ isAlert }) => isAlert).flatMap(({ name, expr }
   seriesOf(expr).map((series) => ({ name: `${name}: ${series}`, expr: series })),
 );
 const ALERTS = RULES.filter(({ isAlert }) => isAlert);
-const EXPRESSIONS = [
+const ALL_EXPRESSIONS = [
   ...QUERIES,
   ...RECORDS.map(({ name, expr }) => ({ name: `rule ${name}`, expr })),
   ...RECORDS.map(({ name }) => ({ name: `recorded ${name}`, expr: name })),
   ...LOOKED_AT,
 ];
+
+/** Without those on a label that the exporter does not tell yet. */
+const EXPRESSIONS = ALL_EXPRESSIONS.filter(({ expr }) => !isAhead(expr));
 
 const cleanup = createCleanup();
 const answers = new Map<string, number>();
@@ -72,7 +88,8 @@ beforeAll(async () => {
     args: ['--statsdb.listen-address', address, '--state.file', state, '--state.interval', '1s'],
   });
   const target = exporter.address.replace('http://', '');
-  prometheus = await startPrometheusServer(cleanup.defer, { target });
+  const ownEndpoint = await serveText(cleanup.defer, COTURN_METRICS);
+  prometheus = await startPrometheusServer(cleanup.defer, { target, ownEndpoint });
   const parsed = TARGET.parse(address);
   if (!parsed.ok) throw new Error(`Not a target: ${address}`);
   fleet = await startFleet({
@@ -92,13 +109,18 @@ beforeAll(async () => {
 afterAll(() => cleanup.run());
 
 describe('PromQL, executed', () => {
-  it.each(EXPRESSIONS)('$name returns data', ({ name, expr }) => {
+  const filled = EXPRESSIONS.filter(({ name }) => EMPTY_WHEN_HEALTHY[name] === undefined);
+
+  it.each(filled)('$name returns data', ({ name, expr }) => {
     expect(answers.get(name), expr).toBeGreaterThan(0);
   });
 
-  it.each(ALERTS)('$name is empty, because all is well', async ({ expr }) => {
-    await expect(prometheus.query(expr)).resolves.toEqual([]);
-  });
+  it.each(ALERTS.filter(({ name }) => name !== 'CoturnWatchdog'))(
+    '$name is empty, because all is well',
+    async ({ expr }) => {
+      await expect(prometheus.query(expr)).resolves.toEqual([]);
+    },
+  );
 
   it('lists as empty only what is', () => {
     for (const name of Object.keys(EMPTY_WHEN_HEALTHY)) expect(answers.get(name) ?? 0).toBe(0);
@@ -156,6 +178,25 @@ async function askAll(): Promise<string[]> {
     if (answers.get(name) === 0 && EMPTY_WHEN_HEALTHY[name] === undefined) missing.push(name);
   }
   return missing;
+}
+
+/** Whether it asks for a label of a series that the exporter does not tell yet. */
+function isAhead(expr: string): boolean {
+  return selectorsOf(expr).some(({ name, matchers }) =>
+    (AHEAD[name] ?? []).some(
+      (label) => REGISTERED.get(name)?.has(label) !== true && matchers.includes(`${label}=`),
+    ),
+  );
+}
+
+/** Answers every request with this text; gives its "host:port". */
+async function serveText(defer: Defer, text: string): Promise<string> {
+  const server = createServer((_, response) => response.end(text));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  defer(() => void server.close());
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('No port');
+  return `127.0.0.1:${address.port}`;
 }
 
 /** The series that an expression selects, with their matchers and without windows. */

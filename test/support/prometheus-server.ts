@@ -20,15 +20,20 @@ export const SHIPPED_CONFIG: string = fileURLToPath(
 );
 const SHIPPED_TARGET = '127.0.0.1:10641';
 
-/** A running `prometheus` with the shipped configuration, aimed at `target` ("127.0.0.1:34567"). */
+/**
+ * A running `prometheus` with the shipped configuration, aimed at `target` ("127.0.0.1:34567") and at
+ * coturn's own endpoint, where there is one.
+ */
 export async function startPrometheusServer(
   defer: Defer,
-  options: { readonly target: string },
+  options: { readonly target: string; readonly ownEndpoint?: string },
 ): Promise<PrometheusServer> {
   const { first: port } = await claimPorts(defer);
   const folder = createTempFolder(defer);
   const configFile = join(folder, 'prometheus.yml');
-  writeFileSync(configFile, aimConfig(readFileSync(SHIPPED_CONFIG, 'utf8'), options.target));
+  const { target, ownEndpoint } = options;
+  const config = aimConfig(readFileSync(SHIPPED_CONFIG, 'utf8'), target);
+  writeFileSync(configFile, ownEndpoint === undefined ? config : withCoturn(config, ownEndpoint));
   const address = `127.0.0.1:${port}`;
   const server = new TestProcess(defer, {
     command: 'prometheus',
@@ -65,6 +70,13 @@ export function aimConfig(shipped: string, target: string): string {
       (_, dash: string, quote: string, file: string) =>
         `${dash}${quote}${resolve(dirname(SHIPPED_CONFIG), file)}${quote}`,
     );
+}
+
+/** The configuration with coturn's own endpoint, whose lines in it are no comment any more. */
+export function withCoturn(config: string, target: string): string {
+  const [before = '', job] = config.split(/^(?= *# - job_name: coturn$)/m);
+  if (job === undefined) throw new Error('prometheus.yml has no job for coturn itself');
+  return `${before}${job.replaceAll(/^( *)# /gm, '$1').replace(/127\.0\.0\.1:9641/, target)}`;
 }
 
 async function query(address: string, expression: string) {

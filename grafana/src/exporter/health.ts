@@ -1,7 +1,7 @@
 import { MERGE_QUERIES } from '../columns.ts';
 import type { Row } from '../dashboard.ts';
 import { stat, table, timeSeries } from '../panels.ts';
-import { EXPORTER, promRange, promTable, SOURCE } from '../queries.ts';
+import { EXPORTER, eachReplica, promRange, promTable, SOURCE } from '../queries.ts';
 
 /** Is the exporter itself well. */
 export function healthRow(): Row {
@@ -121,9 +121,12 @@ function memory() {
       'Resident memory and the heap of JavaScript. It grows with live allocations and users.',
     unit: 'bytes',
     targets: [
-      promRange(`process_resident_memory_bytes{${EXPORTER}}`, '{{instance}} resident'),
-      promRange(`nodejs_heap_size_used_bytes{${EXPORTER}}`, '{{instance}} heap used'),
-      promRange(`nodejs_external_memory_bytes{${EXPORTER}}`, '{{instance}} external'),
+      eachReplica(
+        `process_resident_memory_bytes{${EXPORTER}}`,
+        '{{instance}} {{replica}} resident',
+      ),
+      eachReplica(`nodejs_heap_size_used_bytes{${EXPORTER}}`, '{{instance}} {{replica}} heap used'),
+      eachReplica(`nodejs_external_memory_bytes{${EXPORTER}}`, '{{instance}} {{replica}} external'),
     ],
   });
 }
@@ -134,7 +137,10 @@ function cpu() {
     description: 'Seconds of CPU per second: 100 % is one core, and events are read on one core.',
     unit: 'percentunit',
     targets: [
-      promRange(`rate(process_cpu_seconds_total{${EXPORTER}}[$__rate_interval])`, '{{instance}}'),
+      eachReplica(
+        `rate(process_cpu_seconds_total{${EXPORTER}}[$__rate_interval])`,
+        '{{instance}} {{replica}}',
+      ),
     ],
   });
 }
@@ -146,8 +152,11 @@ function eventLoop() {
       'How long events wait for the exporter. Lasting seconds mean it is overloaded: shard it.',
     unit: 's',
     targets: [
-      promRange(`nodejs_eventloop_lag_p99_seconds{${EXPORTER}}`, '{{instance}} 99 %'),
-      promRange(`nodejs_eventloop_lag_max_seconds{${EXPORTER}}`, '{{instance}} longest'),
+      eachReplica(`nodejs_eventloop_lag_p99_seconds{${EXPORTER}}`, '{{instance}} {{replica}} 99 %'),
+      eachReplica(
+        `nodejs_eventloop_lag_max_seconds{${EXPORTER}}`,
+        '{{instance}} {{replica}} longest',
+      ),
     ],
   });
 }
@@ -158,7 +167,12 @@ function garbage() {
     title: 'Garbage collection',
     description: 'Share of time spent collecting garbage, by kind.',
     unit: 'percentunit',
-    targets: [promRange(`sum by (instance, kind) (${time})`, '{{instance}} {{kind}}')],
+    targets: [
+      eachReplica(
+        `sum by (instance, replica, kind) (${time})`,
+        '{{instance}} {{replica}} {{kind}}',
+      ),
+    ],
   });
 }
 
@@ -167,7 +181,7 @@ function scrape() {
     title: 'Duration of scrapes',
     description: 'How long Prometheus waits for /metrics. Users make most of the series.',
     unit: 's',
-    targets: [promRange(`scrape_duration_seconds{${EXPORTER}}`, '{{instance}}')],
+    targets: [eachReplica(`scrape_duration_seconds{${EXPORTER}}`, '{{instance}} {{replica}}')],
   });
 }
 
@@ -177,9 +191,9 @@ function descriptors() {
     description: 'Series of the last scrape, and open files and sockets against their limit.',
     unit: 'short',
     targets: [
-      promRange(`scrape_samples_scraped{${EXPORTER}}`, '{{instance}} series'),
-      promRange(`process_open_fds{${EXPORTER}}`, '{{instance}} descriptors'),
-      promRange(`process_max_fds{${EXPORTER}}`, '{{instance}} descriptor limit'),
+      eachReplica(`scrape_samples_scraped{${EXPORTER}}`, '{{instance}} {{replica}} series'),
+      eachReplica(`process_open_fds{${EXPORTER}}`, '{{instance}} {{replica}} descriptors'),
+      eachReplica(`process_max_fds{${EXPORTER}}`, '{{instance}} {{replica}} descriptor limit'),
     ],
   });
 }

@@ -1,6 +1,6 @@
 import type { Row } from '../dashboard.ts';
 import { SESSION_INTERVAL, timeSeries } from '../panels.ts';
-import { EXPORTER, promRange } from '../queries.ts';
+import { EXPORTER, eachReplica } from '../queries.ts';
 
 /** What the exporter writes and keeps. */
 export function keepingRow(): Row {
@@ -17,7 +17,12 @@ function records() {
     description: 'Records by the result of writing them. Failed ones are tried again.',
     unit: 'cpm',
     interval: SESSION_INTERVAL,
-    targets: [promRange(`sum by (instance, result) (${rate}) * 60`, '{{instance}} {{result}}')],
+    targets: [
+      eachReplica(
+        `sum by (instance, replica, result) (${rate}) * 60`,
+        '{{instance}} {{replica}} {{result}}',
+      ),
+    ],
   });
 }
 
@@ -29,8 +34,11 @@ function waiting() {
       'Waiting: in memory until their destination takes them. Spilled: written to standard error, because too many waited.',
     unit: 'short',
     targets: [
-      promRange(`coturn_exporter_records_queued{${EXPORTER}}`, '{{instance}} waiting'),
-      promRange(`sum by (instance) (${spilled})`, '{{instance}} spilled'),
+      eachReplica(
+        `coturn_exporter_records_queued{${EXPORTER}}`,
+        '{{instance}} {{replica}} waiting',
+      ),
+      eachReplica(`sum by (instance, replica) (${spilled})`, '{{instance}} {{replica}} spilled'),
     ],
   });
 }
@@ -41,7 +49,12 @@ function stateSaves() {
     title: 'Saves of the state per minute',
     description: 'Writings of the file of --state.file by result; none where it is off.',
     unit: 'cpm',
-    targets: [promRange(`sum by (instance, result) (${rate}) * 60`, '{{instance}} {{result}}')],
+    targets: [
+      eachReplica(
+        `sum by (instance, replica, result) (${rate}) * 60`,
+        '{{instance}} {{replica}} {{result}}',
+      ),
+    ],
   });
 }
 
@@ -52,9 +65,9 @@ function stateAge() {
       'Saw teeth up to --state.interval. A line that climbs is a state that is not saved; no line is a state file that is off.',
     unit: 's',
     targets: [
-      promRange(
+      eachReplica(
         `time() - (coturn_exporter_state_saved_timestamp_seconds{${EXPORTER}} > 0)`,
-        '{{instance}}',
+        '{{instance}} {{replica}}',
       ),
     ],
   }).noValue('no state file');
@@ -66,8 +79,8 @@ function users() {
     description: 'The true number of live users; it may be above the cap (--user.max-series).',
     unit: 'short',
     targets: [
-      promRange(`coturn_exporter_users{${EXPORTER}}`, '{{instance}} users'),
-      promRange(`coturn_exporter_user_series_limit{${EXPORTER}}`, '{{instance}} cap'),
+      eachReplica(`coturn_exporter_users{${EXPORTER}}`, '{{instance}} {{replica}} users'),
+      eachReplica(`coturn_exporter_user_series_limit{${EXPORTER}}`, '{{instance}} {{replica}} cap'),
     ],
   });
 }

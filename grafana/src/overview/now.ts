@@ -16,7 +16,7 @@ function liveSessions() {
     title: 'Live sessions',
     description: 'Uses of the relay going on now: a call of two people has up to two.',
     unit: 'short',
-    targets: [promRange(`sum(coturn_sessions{${REALM}})`, 'sessions')],
+    targets: [promRange(`sum(sum without (relayed) (coturn_sessions{${REALM}}))`, 'sessions')],
   });
 }
 
@@ -58,7 +58,12 @@ function relayShare() {
     description:
       'Share of the finished sessions of the range that relayed data. The others held allocations and then went peer to peer.',
     unit: 'percentunit',
-    targets: [promTable(`${finished(',relayed="true"')} / (${finished('')} > 0)`, 'A')],
+    targets: [
+      promTable(
+        `${finished(',relayed="true"')} / (${finished(',relayed=~"true|false"')} > 0)`,
+        'A',
+      ),
+    ],
   });
 }
 

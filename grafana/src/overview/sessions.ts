@@ -37,7 +37,9 @@ function liveSessions() {
     title: 'Live sessions by realm',
     description: 'Sessions going on: the allocations of one user that overlap in time are one.',
     unit: 'short',
-    targets: [promRange(`sum by (realm) (coturn_sessions{${REALM}})`, '{{realm}}')],
+    targets: [
+      promRange(`sum by (realm) (sum without (relayed) (coturn_sessions{${REALM}}))`, '{{realm}}'),
+    ],
   });
 }
 
@@ -74,7 +76,12 @@ function relayShare() {
       'Finished sessions that relayed data, of all finished sessions. The rest held allocations as a fallback and went peer to peer.',
     unit: 'percentunit',
     interval: SESSION_INTERVAL,
-    targets: [promRange(`${ended(',relayed="true"')} / (${ended('')} > 0)`, '{{realm}}')],
+    targets: [
+      promRange(
+        `${ended(',relayed="true"')} / (${ended(',relayed=~"true|false"')} > 0)`,
+        '{{realm}}',
+      ),
+    ],
   })
     .min(0)
     .max(1);

@@ -1,4 +1,5 @@
 import type { Row } from '../dashboard.ts';
+import { realmLineLink, serverLineLink } from '../links.ts';
 import { mirrored, stacked, TRAFFIC_INTERVAL, timeSeries } from '../panels.ts';
 import { promRange, SERVER } from '../queries.ts';
 
@@ -31,7 +32,7 @@ function bandwidth(side: 'client' | 'peer', by: 'realm' | 'server') {
   return mirrored(
     {
       title: `${side === 'client' ? 'Client' : 'Peer'} side by ${by}`,
-      description: `Bits per second between coturn and its ${side}s; what coturn sends goes downwards. The other side carries the same media once more: never add the two. ${BURSTS}`,
+      description: `Bits per second between coturn and its ${side}s; what coturn sends goes downwards. The other side carries the same media once more: never add the two. ${BURSTS} A click leads to the sessions that finished around that time.`,
       unit: 'bps',
       interval: TRAFFIC_INTERVAL,
       targets: [
@@ -40,7 +41,9 @@ function bandwidth(side: 'client' | 'peer', by: 'realm' | 'server') {
       ],
     },
     `/ to ${side}s$/`,
-  );
+  ).overrideByFieldType('number', [
+    { id: 'links', value: by === 'realm' ? realmLineLink() : serverLineLink() },
+  ]);
 }
 
 function packets(side: 'client' | 'peer') {

@@ -35,7 +35,7 @@ function topUsers() {
     ],
     transformations: [MERGE_QUERIES],
     columns: [
-      { field: 'user', heading: 'User', links: userSessionsLink('User') },
+      { field: 'user', heading: 'User', links: userSessionsLink('User', 'Realm') },
       { field: 'realm', heading: 'Realm' },
       { field: 'Value #A', heading: 'Relayed', unit: 'bytes' },
       { field: 'Value #B', heading: 'From the user', unit: 'bytes' },

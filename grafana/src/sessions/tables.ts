@@ -11,7 +11,7 @@ const TOP = 20;
 const SERIES_NOTE =
   'Loki answers with at most max_query_series series (500 by default): raise it, or choose a shorter range.';
 
-const USER: Column = { field: 'user', heading: 'User', links: userSessionsLink('User') };
+const USER: Column = { field: 'user', heading: 'User', links: userSessionsLink('User', 'Realm') };
 const SESSION: Column = {
   field: 'session_id',
   heading: 'Session',

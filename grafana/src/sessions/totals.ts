@@ -11,6 +11,8 @@ import { countRecords, sumField } from '../records.ts';
 
 const RANGE = '$__range';
 const STEP = '$__auto';
+const KNOWN = 'relayed=~"true|false"';
+const OF_KNOWN = 'Those of which it is not known are left out.';
 
 /** All chosen sessions in a few numbers. */
 export function totalsRow(): Row {
@@ -33,9 +35,9 @@ export function totalsRow(): Row {
         unit: 'dtdurations',
         expr: sumField('duration_seconds', { window: RANGE }),
       }),
-      total('Needed the relay', 'Share of the sessions that relayed data.', {
+      total('Needed the relay', `Share of the sessions that relayed data. ${OF_KNOWN}`, {
         unit: 'percentunit',
-        expr: `${countRecords({ window: RANGE, filter: 'relayed="true"' })} / ${countRecords({ window: RANGE })}`,
+        expr: `${countRecords({ window: RANGE, filter: 'relayed="true"' })} / ${countRecords({ window: RANGE, filter: KNOWN })}`,
       }),
       total('Incomplete', 'Sessions whose bytes are not all accounted for.', {
         unit: 'short',
@@ -103,11 +105,11 @@ function reasons(): BarGaugePanel {
 }
 
 function relayShare() {
-  const all = countRecords({ window: STEP, by: 'realm' });
+  const all = countRecords({ window: STEP, by: 'realm', filter: KNOWN });
   const relayed = countRecords({ window: STEP, by: 'realm', filter: 'relayed="true"' });
   return timeSeries({
     title: 'Share of sessions that needed the relay',
-    description: 'Sessions that relayed data, of all that finished in the step.',
+    description: `Sessions that relayed data, of all that finished in the step. ${OF_KNOWN}`,
     unit: 'percentunit',
     datasource: LOKI,
     targets: [lokiRange(`${relayed} / ${all}`, '{{realm}}')],

@@ -13,6 +13,7 @@ export interface DashboardJson {
   readonly tags: readonly string[];
   readonly links: readonly Record<string, unknown>[];
   readonly panels: readonly PanelJson[];
+  readonly annotations?: { readonly list: readonly AnnotationJson[] };
   readonly templating: { readonly list: readonly VariableJson[] };
   readonly __inputs?: readonly Record<string, unknown>[];
 }
@@ -63,6 +64,11 @@ export interface VariableJson {
   readonly allValue?: string;
   readonly datasource?: DataSourceJson;
   readonly current?: { readonly value: unknown };
+}
+
+export interface AnnotationJson {
+  readonly name: string;
+  readonly expr?: string;
 }
 
 /** A query of a panel, and where it stands: "coturn overview / Live sessions / A". */

@@ -4,10 +4,13 @@ export type VariableValues = Readonly<Record<string, string>>;
 /** What stands for "All", for an empty text box, and for Grafana's own windows. */
 export const DEFAULT_VALUES: VariableValues = {
   job: '.+',
+  cluster: '.*',
   instance: '.+',
   realm: '.*',
   server: '.*',
   source: '.*',
+  match: 'contains',
+  price: '0.05',
   user: '',
   session: '',
   turn_server: '',
@@ -25,8 +28,17 @@ export function substitute(expr: string, values: VariableValues = DEFAULT_VALUES
     const name = braced ?? plain ?? '';
     const value = values[name];
     if (value === undefined) throw new RangeError(`Unknown variable "${name}" in: ${expr}`);
+    if (format === 'percentencode') return percentEncode(value);
     return format === 'regex' ? value.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`) : value;
   });
+}
+
+/** As Grafana's `percentencode` does: all but letters, digits and `-_.~`. */
+function percentEncode(value: string): string {
+  return encodeURIComponent(value).replaceAll(
+    /[!'()*]/g,
+    (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 /** The names of the variables in a query. */

@@ -27,6 +27,7 @@ const UNITS = [
   'dtdurations',
   'cps',
   'cpm',
+  'decgbytes',
 ];
 // Panels without a unit of their own: log lines have none, a heatmap's is on its axis.
 const WITHOUT_UNIT = ['logs', 'heatmap', 'row'];
@@ -76,7 +77,11 @@ describe('dashboards', () => {
   );
 
   it.each(ALL)('$file uses each of its variables and no other', ({ dashboard }) => {
-    const text = JSON.stringify([dashboard.panels, dashboard.templating.list]);
+    const text = JSON.stringify([
+      dashboard.panels,
+      dashboard.templating.list,
+      dashboard.annotations,
+    ]);
     const used = variablesIn(text);
     const defined = dashboard.templating.list.map(({ name }) => name);
     for (const name of defined) expect(used).toContain(name);
@@ -167,9 +172,45 @@ describe('panels', () => {
     }
   });
 
+  it('say so where the choice of servers does not filter them', () => {
+    const overview = PROVISIONED.find(({ dashboard }) => dashboard.uid === 'coturn-overview');
+    const panels = overview?.dashboard.panels.filter(({ type }) => type !== 'row') ?? [];
+    for (const { title, targets, description } of panels) {
+      const isFiltered = targets?.some(({ expr }) => expr.includes('$server'));
+      expect(description?.includes('choice of servers does not filter'), title).toBe(!isFiltered);
+    }
+  });
+
+  it('lead from a user to the sessions of exactly that user in that realm', () => {
+    const links = PANELS.map(({ panel }) => JSON.stringify(panel)).filter((text) =>
+      text.includes('var-user='),
+    );
+    expect(links.length).toBeGreaterThan(3);
+    for (const text of links) {
+      for (const [link] of text.matchAll(/\/d\/coturn-sessions[^ ]*var-user=[^ ]*/g)) {
+        expect(link).toMatch(/var-match=eq&/);
+        expect(link).toMatch(/&var-realm=/);
+      }
+    }
+  });
+
+  it('lead from bandwidth to the sessions of that time', () => {
+    for (const name of [
+      'Client side by realm',
+      'Peer side by server',
+      'Bandwidth against its limit',
+    ]) {
+      const panel = PANELS.find((candidate) => candidate.name === `coturn overview / ${name}`);
+      expect(JSON.stringify(panel)).toMatch(
+        /\/d\/coturn-sessions\/.*var-(realm|turn_server)=.*time=\$\{__value\.time\}&time\.window=/,
+      );
+    }
+  });
+
   it('name only columns that they have in links', () => {
     for (const { panel } of PANELS) {
-      const headings = panel.fieldConfig?.overrides.map(({ matcher }) => matcher.options) ?? [];
+      const [, renamed = '{}'] = /"renameByName":(\{[^}]*\})/.exec(JSON.stringify(panel)) ?? [];
+      const headings = Object.values(JSON.parse(renamed) as Record<string, string>);
       const named = [...JSON.stringify(panel).matchAll(/__data\.fields\[\\+"([^"\\]+)\\+"\]/g)];
       for (const [, heading] of named) expect(headings).toContain(heading);
     }

@@ -64,11 +64,16 @@ describe('LogQL of the dashboards', () => {
     for (const window of windows) expect(window).toBe(isTotal ? '[$__range]' : '[$__auto]');
   });
 
-  it('escapes what is typed where it is a pattern', () => {
+  it('takes any name for the user as it is typed, percent-encoded', () => {
     for (const { expr } of QUERIES) {
-      expect(substitute(expr, CHOICE)).toContain(String.raw`user=~${'`'}.*ali\.ce.*${'`'}`);
-      expect(substitute(expr, CHOICE)).toContain('|= `ali.ce`');
+      const query = substitute(expr, { ...CHOICE, user: 'a`b"\\\n%', match: 'eq' });
+      expect(query).toContain('{{ eq (urldecode "a%60b%22%5C%0A%25") .user }}');
+      expect(parseLogQl(query).errors).toEqual([]);
     }
+  });
+
+  it('does not pass over names with line feeds', () => {
+    for (const { expr } of QUERIES) expect(expr).not.toMatch(/=~`(?!\(\?s\))[^`]*\.\*/);
   });
 
   it('of the realm variable asks a label of the streams', () => {

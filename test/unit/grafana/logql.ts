@@ -4,6 +4,8 @@ import { RECORD_FIELDS } from '../../../src/domain/session-record.ts';
 /** Labels that `deploy/alloy/config.alloy` sets, the `realm` among them, and Loki's own. */
 export const STREAM_LABELS = ['service_name', 'job', 'event', 'realm'];
 const OF_LOKI = ['__error__'];
+/** What the dashboards' own queries make of the fields. */
+const OF_QUERIES = ['is_user'];
 
 /** What the tests look at in a LogQL expression. */
 export interface ParsedLogQl {
@@ -53,6 +55,6 @@ export function recordFields(): Set<string> {
 
 /** Whether a query may name this as a field: of records, of streams, or Loki's own. */
 export function isQueryable(name: string): boolean {
-  const names = [...recordFields(), ...STREAM_LABELS, ...OF_LOKI];
+  const names = [...recordFields(), ...STREAM_LABELS, ...OF_LOKI, ...OF_QUERIES];
   return names.includes(name) || name.startsWith('attr_');
 }

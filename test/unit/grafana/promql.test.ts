@@ -1,11 +1,22 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { RULE_FILES, rulesOf } from '../deploy/rule-files.ts';
 import { panelQueries, readDashboards } from './dashboards.ts';
 import { substitute } from './grafana-variables.ts';
-import { KNOWN_METRICS } from './known-metrics.ts';
+import { KNOWN_METRICS, type KnownMetrics, OF_COTURN } from './known-metrics.ts';
 import { parseErrors, selectedMetrics, selectorsOf } from './promql.ts';
 
 const QUERIES = panelQueries().filter(({ kind }) => kind === 'prometheus');
-const KNOWN = KNOWN_METRICS;
+const RECORDED = new Map(
+  RULE_FILES.flatMap(rulesOf)
+    .filter(({ isAlert }) => !isAlert)
+    .map(({ name }) => [name, new Set(['cluster', 'realm', 'server', 'direction'])]),
+);
+const KNOWN: KnownMetrics = new Map([...KNOWN_METRICS, ...OF_COTURN, ...RECORDED]);
+const ANNOTATIONS = [...readDashboards('dashboards').values()].flatMap(({ annotations }) =>
+  (annotations?.list ?? []).flatMap(({ name, expr }) =>
+    expr === undefined ? [] : [{ name, expr }],
+  ),
+);
 
 describe('selectedMetrics', () => {
   it.each([
@@ -49,8 +60,10 @@ describe('PromQL of the dashboards', () => {
     ({ expr, dashboard }) => {
       const variables = dashboard.templating.list.map(({ name }) => name);
       for (const { name, matchers } of selectorsOf(expr)) {
-        for (const label of ['job', 'instance', 'realm', 'server', 'source']) {
+        for (const label of ['job', 'cluster', 'instance', 'realm', 'server', 'source']) {
           if (!variables.includes(label) || KNOWN.get(name)?.has(label) !== true) continue;
+          // What is recorded for whole servers has no realm to choose.
+          if (RECORDED.has(name) && label === 'realm') continue;
           expect(`${name}{${matchers}}`).toContain(`${label}=~"$${label}"`);
         }
       }
@@ -61,7 +74,10 @@ describe('PromQL of the dashboards', () => {
     '$where takes the rate of counters, over $__rate_interval or $__range',
     ({ expr }) => {
       for (const { name, range } of selectorsOf(expr)) {
-        const isCounter = /_(total|bucket|sum|count)$/.test(name);
+        // Recorded series are rates already, and a month is a month.
+        if (RECORDED.has(name)) continue;
+        const isCounter =
+          /_(total|bucket|sum|count)$/.test(name) || /^(turn|stun)_(?!total)/.test(name);
         expect(range).toMatch(
           isCounter ? /^\[\$__(rate_interval|range)\]$/ : /^$|^\[\$__rate_interval\]$/,
         );
@@ -86,6 +102,30 @@ describe('PromQL of the dashboards', () => {
       expect(unit).toBe(expr.endsWith('* 8') ? 'bps' : 'Bps');
     },
   );
+
+  it.each(QUERIES)('$where counts one exporter of a pair, whatever it sums', ({ expr, panel }) => {
+    for (const { name } of selectorsOf(expr)) {
+      // About each process by itself.
+      if (RECORDED.has(name) || JSON.stringify(panel).includes('{{replica}}')) continue;
+      const before = expr.slice(0, expr.indexOf(`${name}{`));
+      expect(before).toMatch(
+        /max without \(replica\) \((sum without \(relayed\) \(|(rate|increase|deriv)\()?$/,
+      );
+    }
+  });
+
+  it('of annotations is taken by the parser of Prometheus and uses metrics that exist', () => {
+    expect(ANNOTATIONS.map(({ name }) => name)).toEqual([
+      'Exporter starts',
+      'Exporter starts',
+      'coturn restarts',
+    ]);
+    const expressions = ANNOTATIONS.map(({ expr }) => substitute(expr));
+    expect(parseErrors(onTestFinished, expressions)).toBe('');
+    for (const expr of expressions) {
+      for (const name of selectedMetrics(expr)) expect([...KNOWN.keys()]).toContain(name);
+    }
+  });
 
   it('of variables asks for metrics that exist', () => {
     const queries = [...readDashboards('dashboards').values()].flatMap(({ templating }) =>
