@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import { errorCode } from '../log.ts';
 import { ConfigError, quote } from './config-error.ts';
 import { type Environment, parseOptions, rejectUnknownVariables } from './option-parser.ts';
@@ -28,6 +29,8 @@ export interface Config {
     readonly listen: readonly HostPort[];
     /** What coturn has to send as AUTH; absent: none is asked for. Secret. */
     readonly password?: string;
+    /** Paths of PEM files; absent: plain text. */
+    readonly tls?: StatsdbTlsConfig;
   };
   readonly web: { readonly listen: HostPort; readonly telemetryPath: string };
   readonly session: {
@@ -64,6 +67,13 @@ export interface RedisTlsConfig {
   readonly key?: string;
 }
 
+/** Paths of PEM files, which are read anew when they change. */
+export interface StatsdbTlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly clientCaFile?: string;
+}
+
 /** Gives the text of a file, or throws. */
 export type ReadFile = (path: string) => string;
 
@@ -72,7 +82,10 @@ type FileFlag =
   | 'redis.tls-ca-file'
   | 'redis.tls-cert-file'
   | 'redis.tls-key-file'
-  | 'statsdb.password-file';
+  | 'statsdb.password-file'
+  | 'statsdb.tls-cert-file'
+  | 'statsdb.tls-key-file'
+  | 'statsdb.tls-client-ca-file';
 
 /**
  * The values of all flags from arguments and environment. No file is read yet.
@@ -214,7 +227,49 @@ function statsdbConfig(values: OptionValues, readFile: ReadFile): Config['statsd
   if (password !== undefined && listen.length === 0) {
     throw unused('statsdb.password-file', '--statsdb.listen-address with it');
   }
-  return { listen, ...(password === undefined ? {} : { password }) };
+  const tls = statsdbTls(values, readFile);
+  if (tls !== undefined && listen.length === 0) {
+    throw unused('statsdb.tls-cert-file', '--statsdb.listen-address with it');
+  }
+  return {
+    listen,
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function statsdbTls(values: OptionValues, readFile: ReadFile): StatsdbTlsConfig | undefined {
+  const certFile = values['statsdb.tls-cert-file'];
+  const keyFile = values['statsdb.tls-key-file'];
+  const clientCaFile = values['statsdb.tls-client-ca-file'];
+  if (certFile === undefined) {
+    const alone = keyFile === undefined ? 'statsdb.tls-client-ca-file' : 'statsdb.tls-key-file';
+    if (values[alone] === undefined) return undefined;
+    throw unused(alone, '--statsdb.tls-cert-file with it');
+  }
+  if (keyFile === undefined) {
+    throw unused('statsdb.tls-cert-file', '--statsdb.tls-key-file with it');
+  }
+  readText(values, 'statsdb.tls-client-ca-file', readFile);
+  const cert = readText(values, 'statsdb.tls-cert-file', readFile);
+  const key = readText(values, 'statsdb.tls-key-file', readFile);
+  rejectUnusablePair({ cert, key }, certFile);
+  return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
+}
+
+/** The message of OpenSSL is not used, for it may repeat what it read. */
+function rejectUnusablePair(
+  pair: { readonly cert: string | undefined; readonly key: string | undefined },
+  certFile: string,
+): void {
+  try {
+    createSecureContext(pair);
+  } catch (cause) {
+    throw new ConfigError(
+      `Cannot use --statsdb.tls-cert-file ${quote(certFile)}: expected a PEM certificate, and its key in --statsdb.tls-key-file${shownCode(cause)}`,
+      { cause },
+    );
+  }
 }
 
 /** A password file without the line break at its end; undefined when the flag is not given. */

@@ -34,6 +34,9 @@ export interface OptionValues {
   readonly 'redis.resync-interval': number;
   readonly 'statsdb.listen-address': readonly HostPort[];
   readonly 'statsdb.password-file': string | undefined;
+  readonly 'statsdb.tls-cert-file': string | undefined;
+  readonly 'statsdb.tls-key-file': string | undefined;
+  readonly 'statsdb.tls-client-ca-file': string | undefined;
   readonly 'web.listen-address': HostPort;
   readonly 'web.telemetry-path': string;
   readonly 'session.group-by': SessionGrouping;
@@ -110,6 +113,21 @@ export const OPTIONS: OptionTable<OptionValues> = {
     kind: 'single',
     type: filePath(),
     help: 'File with the password that coturn must send to the embedded statsdb.',
+  },
+  'statsdb.tls-cert-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'PEM file with the certificate of the embedded statsdb, which then speaks TLS only (tls=true in redis-statsdb, coturn 4.14 or later). Read again when it changes.',
+  },
+  'statsdb.tls-key-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'PEM file with the key of that certificate.',
+  },
+  'statsdb.tls-client-ca-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'PEM file with the authorities of client certificates; coturn must then show one (cert= and clientkey= in redis-statsdb).',
   },
   'web.listen-address': {
     kind: 'single',

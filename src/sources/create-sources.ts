@@ -25,13 +25,14 @@ export async function createSources(config: Config, context: SourcesContext): Pr
   const { sink, nowMs, log } = context;
   const redis = config.redis.sources.length > 0 ? await createRedisSources(config, context) : [];
   const names = new Set(config.redis.sources.map(({ name }) => name));
-  const { listen, password } = config.statsdb;
+  const { listen, password, tls } = config.statsdb;
   const statsdb = listen.map((address) => {
     const wanted = listen.length === 1 ? 'statsdb' : `statsdb:${formatHostPort(address)}`;
     const stats = new SourceStats(freeName(wanted, names), 'connection');
     return createStatsdbSource({
       listen: address,
       ...(password === undefined ? {} : { password }),
+      tls,
       sink,
       stats,
       nowMs,

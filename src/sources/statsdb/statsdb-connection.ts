@@ -1,19 +1,16 @@
 import type { Socket } from 'node:net';
 import { type ClientOptions, StatsdbClient } from './client.ts';
-import type { Guest } from './places.ts';
 import { errorReply, ReplyBatch } from './reply-batch.ts';
 import type { CloseReason, Refusal, StatsdbStats } from './statsdb-stats.ts';
 
 /** What a connection needs of its server. */
 export interface ConnectionOptions extends Omit<ClientOptions, 'replies' | 'onWrongPassword'> {
   readonly socket: Socket;
-  /** The peer's address, without port. */
-  readonly address: string;
   /** The current time in ms; asked once for each chunk of bytes. */
   readonly nowMs: () => number;
   readonly stats: StatsdbStats;
   /** Asks for a lasting place, once the peer has proved itself; false when there is none. */
-  readonly settle: (connection: StatsdbConnection) => boolean;
+  readonly settle: () => boolean;
   /** Hears once that the socket is closed. */
   readonly onClosed: (connection: StatsdbConnection) => void;
 }
@@ -36,7 +33,7 @@ const TOO_MANY = errorReply('ERR max number of clients reached');
 export const CLOSE_TIMEOUT_MS = 2_000;
 
 /** One TCP connection: moves bytes between its socket and its client, and knows when to end it. */
-export class StatsdbConnection implements Guest {
+export class StatsdbConnection {
   readonly client: StatsdbClient;
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
@@ -63,14 +60,6 @@ export class StatsdbConnection implements Guest {
     socket.on('end', () => this.#closeWithin(CLOSE_TIMEOUT_MS));
     socket.on('error', () => this.#errored());
     socket.on('close', () => this.#closed());
-  }
-
-  get address(): string {
-    return this.#options.address;
-  }
-
-  get hasProved(): boolean {
-    return this.client.hasProved;
   }
 
   /** From now on it has some seconds to prove itself. */
@@ -115,7 +104,7 @@ export class StatsdbConnection implements Guest {
   #settle(): void {
     this.#isOnProbation = false;
     this.#stopTimer();
-    if (!this.#options.settle(this)) this.giveWay();
+    if (!this.#options.settle()) this.giveWay();
   }
 
   /** Who guesses passwords waits; what it sends meanwhile stays with the kernel. */

@@ -1,4 +1,5 @@
 import { createServer, isIPv6, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from 'pino';
 import { unmapIpv4 } from '../../coturn/connection.ts';
 import type { Origin } from '../../domain/origin.ts';
@@ -6,9 +7,10 @@ import type { SourceStats } from '../../domain/source-stats.ts';
 import { errorCode } from '../../log.ts';
 import type { MessageSink, Source, SourceStatus } from '../source.ts';
 import { Password } from './client.ts';
-import { Places } from './places.ts';
+import { type Guest, Places } from './places.ts';
 import { StatsdbConnection } from './statsdb-connection.ts';
 import { StatsdbStats } from './statsdb-stats.ts';
+import { isPlainText, StatsdbTls, type StatsdbTlsFiles } from './tls.ts';
 
 /** A host, by name or address, and a TCP port. */
 export interface ListenAddress {
@@ -22,6 +24,8 @@ export interface StatsdbSourceOptions {
   readonly listen: ListenAddress;
   /** What peers must send as AUTH; without one everyone who can connect may publish. */
   readonly password?: string;
+  /** Absent: plain text. */
+  readonly tls?: StatsdbTlsFiles | undefined;
   readonly sink: MessageSink;
   readonly stats: SourceStats;
   /** The current time in ms. */
@@ -55,6 +59,33 @@ const START_INTERVAL_MS = 1_000;
  */
 export function createStatsdbSource(options: StatsdbSourceOptions): StatsdbSource {
   return new ListeningStatsdbSource(options);
+}
+
+/** Milliseconds in which a peer must have begun TLS. */
+const HANDSHAKE_TIMEOUT_MS = 10_000;
+
+/** A peer that has come, from its first byte, which with TLS is before there is a connection. */
+class Arrival implements Guest {
+  readonly address: string;
+  readonly peer: string;
+  readonly #socket: Socket;
+  isOnProbation = false;
+  connection: StatsdbConnection | undefined = undefined;
+
+  constructor(socket: Socket, remoteAddress: string) {
+    this.#socket = socket;
+    this.address = unmapIpv4(remoteAddress);
+    this.peer = peerOf(this.address, socket.remotePort);
+  }
+
+  get hasProved(): boolean {
+    return this.connection?.client.hasProved ?? false;
+  }
+
+  giveWay(): void {
+    if (this.connection === undefined) this.#socket.destroy();
+    else this.connection.giveWay();
+  }
 }
 
 class ListeningStatsdbSource implements StatsdbSource {
@@ -128,13 +159,8 @@ class ListeningStatsdbSource implements StatsdbSource {
 
   async #listen(): Promise<void> {
     const { host, port } = this.#options.listen;
-    const server = createServer({
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
-    });
+    const server = this.#createServer();
     this.#server = server;
-    server.on('connection', (socket) => this.#accept(socket));
     try {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
@@ -153,18 +179,74 @@ class ListeningStatsdbSource implements StatsdbSource {
     this.#log.info({ host: bound.address, port: bound.port }, 'statsdb listens');
   }
 
-  #accept(socket: Socket): void {
+  #createServer(): Server {
+    const options = {
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
+    };
+    if (this.#options.tls === undefined) {
+      return createServer(options).on('connection', (socket) => {
+        const arrival = this.#arrive(socket);
+        if (arrival !== undefined) this.#open(arrival, socket);
+      });
+    }
+    const tls = new StatsdbTls(this.#options.tls, this.#log);
+    const arrivals = new Map<string, Arrival>();
+    const server = createTlsServer({
+      ...options,
+      ...tls.options,
+      requestCert: tls.asksForCertificate,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    });
+    // Before Node's own listener, so that the handshake is with the certificate of now.
+    server.prependListener('connection', (socket) => {
+      if (tls.refresh()) server.setSecureContext(tls.options);
+      const arrival = this.#arrive(socket);
+      if (arrival === undefined) return;
+      arrivals.set(arrival.peer, arrival);
+      socket.on('close', () => arrivals.delete(arrival.peer));
+    });
+    server.on('secureConnection', (socket) => {
+      const arrival = arrivals.get(
+        peerOf(unmapIpv4(socket.remoteAddress ?? ''), socket.remotePort),
+      );
+      if (arrival === undefined) socket.destroy();
+      else this.#open(arrival, socket);
+    });
+    server.on('tlsClientError', (error, socket) => this.#tlsFailed(error, socket));
+    return server;
+  }
+
+  #tlsFailed(error: Error, socket: Socket): void {
+    const code = errorCode(error);
+    const peer = peerOf(unmapIpv4(socket.remoteAddress ?? 'unknown'), socket.remotePort);
+    this.statsdb.noteRefused(peer, isPlainText(code) ? 'plain_text' : 'tls_handshake', code);
+    socket.destroy();
+  }
+
+  /** Finds a place for a peer; undefined when it is gone again. */
+  #arrive(socket: Socket): Arrival | undefined {
     const { remoteAddress } = socket;
     // Gone before we could look.
     if (remoteAddress === undefined) {
       socket.destroy();
-      return;
+      return undefined;
     }
-    const address = unmapIpv4(remoteAddress);
-    const peer = `${isIPv6(address) ? `[${address}]` : address}:${socket.remotePort}`;
+    const arrival = new Arrival(socket, remoteAddress);
+    socket.on('close', () => this.#places.leave(arrival));
+    const admission = this.#places.enter(arrival);
+    arrival.isOnProbation = admission === 'probation';
+    if (admission !== 'refused') return arrival;
+    this.statsdb.noteRefused(arrival.peer, 'too_many_connections');
+    socket.destroy();
+    return undefined;
+  }
+
+  #open(arrival: Arrival, socket: Socket): void {
+    const { address, peer } = arrival;
     const connection = new StatsdbConnection({
       socket,
-      address,
       peer,
       id: ++this.#lastId,
       sink: this.#options.sink,
@@ -174,13 +256,12 @@ class ListeningStatsdbSource implements StatsdbSource {
       openOrigin: () => this.#openOrigin(address),
       origins: () => this.#origins,
       onCoturnStarted: (origin, nowMs) => this.#coturnStarted(origin, nowMs),
-      settle: (settling) => this.#places.prove(settling),
+      settle: () => this.#places.prove(arrival),
       onClosed: (closed) => this.#closed(closed),
     });
+    arrival.connection = connection;
     this.#connections.add(connection);
-    const admission = this.#places.enter(connection);
-    if (admission === 'probation') connection.putOnProbation();
-    if (admission === 'refused') connection.giveWay();
+    if (arrival.isOnProbation) connection.putOnProbation();
   }
 
   #coturnStarted(origin: Origin, nowMs: number): void {
@@ -192,7 +273,6 @@ class ListeningStatsdbSource implements StatsdbSource {
 
   #closed(connection: StatsdbConnection): void {
     this.#connections.delete(connection);
-    this.#places.leave(connection);
     const origin = connection.client.publishingOrigin;
     const { closeReason } = connection;
     if (origin === undefined || closeReason === 'quit' || closeReason === 'stopped') return;
@@ -206,6 +286,11 @@ class ListeningStatsdbSource implements StatsdbSource {
     this.#origins.add(origin);
     return origin;
   }
+}
+
+/** `address:port`, with an IPv6 address in brackets. */
+function peerOf(address: string, port: number | undefined): string {
+  return `${isIPv6(address) ? `[${address}]` : address}:${port ?? 0}`;
 }
 
 function reasonOf(cause: unknown): string {

@@ -30,6 +30,13 @@ export const CLOSE_REASONS = ['peer', 'quit', 'socket_error', 'refused', 'stoppe
 /** One of {@link CLOSE_REASONS}. */
 export type CloseReason = (typeof CLOSE_REASONS)[number];
 
+/** What an operator has to mend, where the reason alone does not tell. */
+const REFUSAL_TEXTS: Partial<Record<Refusal, string>> = {
+  plain_text:
+    'statsdb refused a connection without TLS: add tls=true to redis-statsdb of that coturn',
+  tls_handshake: 'statsdb refused a connection: no TLS could be agreed on with the peer',
+};
+
 /** A warning of one kind is written at most this often, however often it happens. */
 const WARN_INTERVAL_MS = 60_000;
 
@@ -79,11 +86,16 @@ export class StatsdbStats {
     this.#log.debug({ peer, reason }, 'statsdb connection closed');
   }
 
-  /** A connection is turned away; `noteClosed` follows. */
-  noteRefused(peer: string, reason: Refusal): void {
+  /** A peer is turned away. With TLS `code` is OpenSSL's name for why. */
+  noteRefused(peer: string, reason: Refusal, code?: string): void {
     const total = ++this.refused[reason];
     this.#log.debug({ peer, reason }, 'statsdb connection refused');
-    this.#warn(reason, { peer, reason, total }, 'statsdb refused a connection');
+    const why = code === undefined ? {} : { code };
+    this.#warn(
+      reason,
+      { peer, reason, total, ...why },
+      REFUSAL_TEXTS[reason] ?? 'statsdb refused a connection',
+    );
   }
 
   /** A peer does not read its replies and gets no more of them. */

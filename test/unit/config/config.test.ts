@@ -259,6 +259,22 @@ describe('ConfigError', () => {
       'Cannot read --redis.tls-ca-file "/a\\nb": expected a file that can be read (ENOENT)',
     ],
     [
+      ['--statsdb.tls-key-file=/key'],
+      'Cannot use --statsdb.tls-key-file: expected --statsdb.tls-cert-file with it',
+    ],
+    [
+      ['--statsdb.tls-client-ca-file=/ca'],
+      'Cannot use --statsdb.tls-client-ca-file: expected --statsdb.tls-cert-file with it',
+    ],
+    [
+      ['--statsdb.tls-cert-file=/cert'],
+      'Cannot use --statsdb.tls-cert-file: expected --statsdb.tls-key-file with it',
+    ],
+    [
+      [`--redis.url=${RS}`, '--statsdb.tls-cert-file=/cert', '--statsdb.tls-key-file=/key'],
+      'Cannot use --statsdb.tls-cert-file "/cert": expected a PEM certificate, and its key in --statsdb.tls-key-file (ERR_OSSL_PEM_NO_START_LINE)',
+    ],
+    [
       ['--web.telemetry-path=metrics'],
       'Cannot parse --web.telemetry-path "metrics": expected a path such as /metrics, other than /livez, /readyz, /healthz, /drain',
     ],
