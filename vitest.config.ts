@@ -19,7 +19,7 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'programs', include: ['test/{e2e,faults}/**/*.test.ts'], ...TIMEOUTS },
+        test: { name: 'programs', include: ['test/{abuse,e2e,faults}/**/*.test.ts'], ...TIMEOUTS },
       },
     ],
   },

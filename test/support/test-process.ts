@@ -60,6 +60,11 @@ export class TestProcess {
     return running.has(this.#child);
   }
 
+  /** Its number, as the system has it; 0 when it could not be started. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
