@@ -7,7 +7,7 @@ import type { Config } from './config/config.ts';
 import { formatHostPort, type HostPort } from './config/values.ts';
 import { Tracker } from './domain/tracker.ts';
 import { createUserName } from './domain/user.ts';
-import type { PublishTarget } from './http/landing/setup.ts';
+import { isHeard, type PublishTarget, setupLine } from './http/landing/setup.ts';
 import { createServer } from './http/server.ts';
 import { errorCode } from './log.ts';
 import { createRegistry, registerMetrics } from './metrics/registry.ts';
@@ -29,6 +29,8 @@ export interface Exporter {
   stop(): Promise<void>;
   /** Opens the record file anew, since it was renamed. */
   reopenRecords(): void;
+  /** Whether a coturn has connected, or anything was heard of one. */
+  hasHeardCoturn(): boolean;
 }
 
 /** Where a running exporter listens. */
@@ -37,6 +39,8 @@ export interface ExporterAddresses {
   readonly web: string;
   /** Of each embedded statsdb. */
   readonly statsdb: readonly HostPort[];
+  /** Lines of `turnserver.conf`, each of which connects a coturn. Passwords are left out. */
+  readonly setup: readonly string[];
 }
 
 /** What stops a start that a person has to mend; its message is one line that names the flag. */
@@ -83,13 +87,18 @@ export async function createExporter(config: Config, context: ExporterContext): 
       keeper?.start();
       // Only listening can fail for good; a Redis that is away is waited for.
       for (const source of sources.all) await attempt(() => source.start(), cannotReceive);
-      return { web, statsdb: sources.statsdb.flatMap(({ address }) => address ?? []) };
+      return {
+        web,
+        statsdb: sources.statsdb.flatMap(({ address }) => address ?? []),
+        setup: publishTargets(config, sources).map(setupLine),
+      };
     },
     stop: () => {
       stopped ??= stop();
       return stopped;
     },
     reopenRecords: () => queue.reopen(),
+    hasHeardCoturn: () => sources.all.some(isHeard),
   };
 }
 

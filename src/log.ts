@@ -1,5 +1,7 @@
+import { isatty } from 'node:tty';
 import type { DestinationStream, Logger } from 'pino';
-import type { LogFormat, LogLevel } from './config/options.ts';
+import type { Config } from './config/config.ts';
+import type { LogFormat } from './config/options.ts';
 
 const STDERR_FD = 2;
 
@@ -7,16 +9,16 @@ const STDERR_FD = 2;
  * The exporter's own log, on stderr; records have their own way. What writes it is loaded only when
  * asked for: commands that answer at once need none.
  */
-export async function createLog(options: { level: LogLevel; format: LogFormat }): Promise<Logger> {
+export async function createLog({ level, format }: Config['log']): Promise<Logger> {
   const { pino } = await import('pino');
   return pino(
     {
-      level: options.level,
+      level,
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    await destination(options.format),
+    await destination(format ?? (isatty(STDERR_FD) ? 'pretty' : 'json')),
   );
 }
 

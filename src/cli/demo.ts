@@ -213,10 +213,8 @@ function renderDemoHelp(): string {
   return `Usage: coturn-exporter demo [flags]
 
 Runs the exporter and a small simulated fleet of coturn servers in one process,
-until Ctrl-C. Takes all flags of the exporter, with other defaults for some:
---web.listen-address 127.0.0.1:10641 and --statsdb.listen-address
-127.0.0.1:6380, or free ports where these are taken; --session.linger 1s,
---log.level warn and --log.format pretty.
+until Ctrl-C. Takes all flags of the exporter, with defaults for a first look:
+on this machine only, or on free ports where the usual ones are taken.
 
-${renderOptions(OPTIONS)}`;
+${renderOptions(OPTIONS, DEFAULTS)}`;
 }

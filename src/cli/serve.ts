@@ -2,6 +2,7 @@ import { parseCommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
 import type { CommandHelp } from '../config/options.ts';
 import { answerOrRun, type CommandContext, untilAborted } from './command.ts';
+import { startSetupHint } from './setup-hint.ts';
 
 /**
  * Runs the exporter until the process is told to stop: what the program does without a command.
@@ -33,7 +34,13 @@ async function serve(config: Config, context: CommandContext): Promise<number> {
     const addresses = await exporter.start();
     const { version, nodeVersion } = build;
     log.info({ version, nodeVersion, address: addresses.web }, 'coturn-exporter is running');
+    const endHint = startSetupHint({
+      log,
+      lines: addresses.setup,
+      isConnected: () => exporter.hasHeardCoturn(),
+    });
     await untilAborted(signal);
+    endHint();
     log.info({ signal: signal.reason }, 'coturn-exporter stops');
   } finally {
     await exporter.stop();

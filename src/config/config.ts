@@ -57,7 +57,8 @@ export interface Config {
   };
   /** `index` is below `total`. */
   readonly shard: { readonly index: number; readonly total: number };
-  readonly log: { readonly level: LogLevel; readonly format: LogFormat };
+  /** Without a format it is that of whoever reads it: a person at a terminal, or a program. */
+  readonly log: { readonly level: LogLevel; readonly format?: LogFormat };
 }
 
 /** Contents of PEM files. `cert` and `key` come together. The key is secret. */
@@ -120,7 +121,7 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
     records: records === '-' || records === 'stdout' ? {} : { file: records },
     state: stateConfig(values),
     shard: shardConfig(values),
-    log: { level: values['log.level'], format: values['log.format'] },
+    log: logConfig(values),
   };
 }
 
@@ -129,6 +130,11 @@ export function listSecrets(config: Config): string[] {
   const passwords = config.redis.sources.map((source) => source.password);
   const secrets = [...passwords, config.statsdb.password, config.redis.tls?.key];
   return secrets.filter((secret) => secret !== undefined);
+}
+
+function logConfig(values: OptionValues): Config['log'] {
+  const format = values['log.format'];
+  return { level: values['log.level'], ...(format === undefined ? {} : { format }) };
 }
 
 function stateConfig(values: OptionValues): Config['state'] {

@@ -75,13 +75,20 @@ export function parseOptions<V extends object>(
   return Object.fromEntries(values) as V;
 }
 
-/** The options of `table` as the flags part of a help text: 80 columns, ends in a line break. */
-export function renderOptions<V extends object>(table: OptionTable<V>): string {
+/**
+ * The options of `table` as the flags part of a help text: 80 columns, ends in a line break.
+ *
+ * @param defaults stand in place of those in the table, by flag
+ */
+export function renderOptions<V extends object>(
+  table: OptionTable<V>,
+  defaults: Readonly<Record<string, string>> = {},
+): string {
   return [...rowsOf(table)]
     .map(([name, option]) => {
       const notes = [
         ...(option.kind === 'list' ? ['repeatable'] : []),
-        ...(option.kind === 'switch' ? [] : [`default: ${defaultOf(option)}`]),
+        ...(option.kind === 'switch' ? [] : [`default: ${defaults[name] ?? defaultOf(option)}`]),
       ];
       const text = notes.length > 0 ? `${option.help} (${notes.join('; ')})` : option.help;
       return `  ${usageOf(name, option)}\n${wrap(text, '      ')}`;

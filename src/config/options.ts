@@ -51,7 +51,7 @@ export interface OptionValues {
   readonly 'shard.index': number;
   readonly 'shard.total': number;
   readonly 'log.level': LogLevel;
-  readonly 'log.format': LogFormat;
+  readonly 'log.format': LogFormat | undefined;
   readonly 'check-config': boolean;
   readonly version: boolean;
   readonly help: boolean;
@@ -215,8 +215,8 @@ export const OPTIONS: OptionTable<OptionValues> = {
   'log.format': {
     kind: 'single',
     type: choice(['json', 'pretty']),
-    default: 'json',
-    help: 'Format of the log: json, or pretty for people.',
+    defaultHelp: 'pretty on a terminal, else json',
+    help: 'Format of the log: json for programs, pretty for people.',
   },
   'check-config': { kind: 'switch', help: 'Check flags, environment and files, then exit.' },
   version: { kind: 'switch', help: 'Print the version, then exit.' },

@@ -72,6 +72,14 @@ describe('--help', () => {
     expect(process.stdout).toContainEqual(expect.stringMatching(/^ {2}simulate {2,}\w/));
   });
 
+  it('shows the defaults of the demo, which are its own', async () => {
+    const { process } = new ExporterProcess(onTestFinished, { args: ['demo', '--help'] });
+    expect(await process.exited).toEqual({ code: 0, signal: null });
+    const text = process.stdout.join(' ').replaceAll(/ +/g, ' ');
+    expect(text).toMatch(/--session\.linger=DURATION [^()]*\(default: 1s\)/);
+    expect(text).toMatch(/--web\.listen-address=HOST:PORT [^()]*\(default: 127\.0\.0\.1:10641\)/);
+  });
+
   it.each(['demo', 'simulate'])('explains %s', async (command) => {
     const { process } = new ExporterProcess(onTestFinished, { args: [command, '--help'] });
     expect(await process.exited).toEqual({ code: 0, signal: null });

@@ -1,3 +1,5 @@
+import type { Source } from '../../sources/source.ts';
+
 /** Where a coturn can publish to: the exporter itself, or a Redis. What its password is stays out. */
 export interface PublishTarget {
   /** Absent where nobody can know it: the Redis that a Sentinel names. */
@@ -26,4 +28,10 @@ export function setupLine(target: PublishTarget): string {
   words.push(`port=${port}`);
   if (hasPassword) words.push('password=…');
   return `redis-statsdb="${words.join(' ')}"`;
+}
+
+/** Whether anything was ever heard of a coturn. A Redis can be up while none publishes to it. */
+export function isHeard(source: Source): boolean {
+  const { kind, up } = source.status();
+  return source.stats.lastEventMs > 0 || (kind === 'statsdb' && up);
 }

@@ -11,7 +11,7 @@ import {
   type LandingSampler,
   SESSIONS_COLUMN,
 } from './sampler.ts';
-import { type PublishTarget, setupLine } from './setup.ts';
+import { isHeard, type PublishTarget, setupLine } from './setup.ts';
 
 /** All that the page shows, as texts. It holds no username and no address of a client. */
 export interface LandingView {
@@ -176,10 +176,4 @@ function transportLines({ realms }: LandingReading): TransportLine[] {
       share: `${Math.ceil((100 * count) / most)}%`,
     };
   });
-}
-
-/** Whether anything was ever heard of a coturn. A Redis can be up while none publishes to it. */
-function isHeard(source: Source): boolean {
-  const { kind, up } = source.status();
-  return source.stats.lastEventMs > 0 || (kind === 'statsdb' && up);
 }

@@ -50,7 +50,7 @@ describe('parseCommandLine', () => {
         records: {},
         state: { intervalMs: 10_000 },
         shard: { index: 0, total: 1 },
-        log: { level: 'info', format: 'json' },
+        log: { level: 'info' },
       },
     });
   });
