@@ -20,7 +20,7 @@ describe.each(FILES)('%s', (file) => {
       ([, kind, label]) => `${kind}.${label}`,
     );
     const used = [
-      ...code.matchAll(/\b((?:loki|local|discovery)\.[a-z_.]+)\.(?:receiver|targets)\b/g),
+      ...code.matchAll(/\b((?:loki|local|discovery)\.[a-z_.]+)\.(?:receiver|targets|output)\b/g),
     ];
     expect(used.length).toBeGreaterThan(2);
     for (const [, component] of used) expect(defined).toContain(component);
@@ -38,13 +38,14 @@ describe.each(FILES)('%s', (file) => {
     for (const label of ['service_name', 'job']) {
       expect(code).toMatch(new RegExp(`\\b${label}\\s*= "coturn-exporter"`));
     }
-    const labels = ['service_name', 'job', ...keysOf(code, 'stage.labels', 'values')];
+    expect(code).toMatch(/\binstance\s*= constants\.hostname|target_label\s*= "instance"/);
+    const labels = ['service_name', 'job', 'instance', ...keysOf(code, 'stage.labels', 'values')];
     expect(new Set(labels)).toEqual(new Set(STREAM_LABELS));
     expect(keysOf(code, 'stage.structured_metadata', 'values')).toEqual(['user', 'session_id']);
   });
 
-  it('files a record under its own time', () => {
-    expect(code).toMatch(/stage\.timestamp \{\s*source = "time"\s*format = "RFC3339"/);
+  it('files a record under the end of its session', () => {
+    expect(code).toMatch(/stage\.timestamp \{\s*source = "end"\s*format = "RFC3339"/);
   });
 
   it('does not give up when Loki is away', () => {

@@ -2,7 +2,7 @@ import { parser } from '@grafana/lezer-logql';
 import { RECORD_FIELDS } from '../../../src/domain/session-record.ts';
 
 /** Labels that `deploy/alloy/config.alloy` sets, the `realm` among them, and Loki's own. */
-export const STREAM_LABELS = ['service_name', 'job', 'event', 'realm'];
+export const STREAM_LABELS = ['service_name', 'job', 'instance', 'event', 'realm'];
 const OF_LOKI = ['__error__'];
 /** What the dashboards' own queries make of the fields. */
 const OF_QUERIES = ['is_user'];
