@@ -159,7 +159,7 @@ async function wire(config: Config, context: ExporterContext) {
   });
   const finisher = new SessionFinisher({
     tracker,
-    records: createRecordLog(records.queue, wallOffsetMs),
+    records: createRecordLog(records.queue, wallOffsetMs, config.records),
     observer,
     nowMs,
     onRecorded: (session) => keeper?.noteRecorded(session.id),

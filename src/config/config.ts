@@ -47,8 +47,12 @@ export interface Config {
   };
   /** Realms with their own series, at least 1. */
   readonly realms: { readonly maxSeries: number };
-  /** Absent: records go to standard output. */
-  readonly records: { readonly file?: string };
+  readonly records: {
+    /** Absent: records go to standard output. */
+    readonly file?: string;
+    /** Absent: the exporter is alone. */
+    readonly replica?: string;
+  };
   readonly state: {
     /** Absent: live sessions are not saved. */
     readonly file?: string;
@@ -107,6 +111,7 @@ export function readOptions(argv: readonly string[], env: Environment): OptionVa
 export function createConfig(values: OptionValues, readFile: ReadFile): Config {
   const redis = redisConfig(values, readFile);
   const records = values['records.file'];
+  const replica = values['records.replica'];
   return {
     redis,
     statsdb: statsdbConfig(values, readFile),
@@ -118,7 +123,10 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
       maxSeries: values['user.max-series'],
     },
     realms: { maxSeries: values['realm.max-series'] },
-    records: records === '-' || records === 'stdout' ? {} : { file: records },
+    records: {
+      ...(records === '-' || records === 'stdout' ? {} : { file: records }),
+      ...(replica === undefined ? {} : { replica }),
+    },
     state: stateConfig(values),
     shard: shardConfig(values),
     log: logConfig(values),

@@ -46,6 +46,7 @@ export interface OptionValues {
   readonly 'user.max-series': number;
   readonly 'realm.max-series': number;
   readonly 'records.file': string;
+  readonly 'records.replica': string | undefined;
   readonly 'state.file': string | undefined;
   readonly 'state.interval': number;
   readonly 'shard.index': number;
@@ -68,6 +69,13 @@ export const DEFAULT_STATSDB_ADDRESS: HostPort = { host: '127.0.0.1', port: 6380
 
 /** Paths that have their own meaning and so cannot be the telemetry path. */
 const OWN_PATHS = ['/livez', '/readyz', '/healthz', '/drain'];
+
+/** `a`, `eu-1.example` */
+const NAME: ValueType<string> = {
+  placeholder: 'NAME',
+  expected: 'a name of up to 64 letters, digits, dots, dashes and underscores',
+  parse: (text) => (/^[\w.-]{1,64}$/.test(text) ? { ok: true, value: text } : { ok: false }),
+};
 
 /** The one definition of every flag, its environment variable, its help and its row in docs/configuration.md. */
 export const OPTIONS: OptionTable<OptionValues> = {
@@ -182,6 +190,11 @@ export const OPTIONS: OptionTable<OptionValues> = {
     type: filePath('the path of a file, or stdout'),
     default: 'stdout',
     help: 'File for the records of finished sessions, reopened on SIGHUP; - or stdout means standard output.',
+  },
+  'records.replica': {
+    kind: 'single',
+    type: NAME,
+    help: 'Name of this exporter in the field replica of each record, one for each of a pair that hears the same servers.',
   },
   'state.file': {
     kind: 'single',

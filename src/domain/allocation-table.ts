@@ -179,6 +179,7 @@ export class AllocationTable {
       connection?.ipFamily ?? 'unknown',
     );
     this.admit(allocation, nowMs);
+    if (!startKnown) session.noteAdopted();
     allocation.noteConnection(connection);
     const parked = this.#options.parked.take(origin, allocation.key);
     if (parked !== undefined) allocation.report(CLIENT, parked.traffic);

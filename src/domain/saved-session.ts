@@ -28,7 +28,7 @@ const SESSION = {
     'clients',
   ],
   flags: ['startKnown', 'complete', 'reportsPeer'],
-  counts: ['allocationCount', 'missedBytes'],
+  counts: ['allocationCount', 'adoptedAllocations', 'missedBytes'],
   /** Unix times in ms, as the clock showed them when it was saved; 0 for none yet. */
   times: ['startedAtMs', 'endedAtMs'],
   spans: [],

@@ -118,6 +118,31 @@ export const RECORD_FIELDS = {
     meaning: "bytes that no report told and coturn's totals repaired; part of the sums above",
     of: (session: Session): number => session.missedBytes,
   },
+  adopted_allocations: {
+    meaning: 'how many of the allocations had begun before the exporter; missing for none',
+    of: (session: Session): number | undefined => session.adoptedAllocations || undefined,
+  },
+  open_allocations: {
+    meaning:
+      'how many were live when the exporter stopped without a state file; missing for none, like what follows',
+    of: ({ cutOff }: Session): number | undefined => cutOff?.allocations,
+  },
+  open_received_bytes: {
+    meaning: 'the part of `received_bytes` that is theirs',
+    of: ({ cutOff }: Session): number | undefined => cutOff?.client.receivedBytes,
+  },
+  open_sent_bytes: {
+    meaning: 'the part of `sent_bytes`',
+    of: ({ cutOff }: Session): number | undefined => cutOff?.client.sentBytes,
+  },
+  open_peer_received_bytes: {
+    meaning: 'the part of `peer_received_bytes`',
+    of: ({ cutOff }: Session): number | undefined => cutOff?.peer.receivedBytes,
+  },
+  open_peer_sent_bytes: {
+    meaning: 'the part of `peer_sent_bytes`',
+    of: ({ cutOff }: Session): number | undefined => cutOff?.peer.sentBytes,
+  },
 };
 
 /** One finished session, as its JSON line tells it. */

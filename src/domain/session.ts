@@ -22,6 +22,13 @@ export interface SessionInit {
   readonly startedAtMs: number;
 }
 
+/** What allocations had moved that were live at the stop. */
+interface CutOff {
+  readonly allocations: number;
+  readonly client: Traffic;
+  readonly peer: Traffic;
+}
+
 /** The most distinct values of one kind that a session keeps: a roaming client has no limit. */
 const MAX_NOTED = 32;
 
@@ -49,6 +56,11 @@ export class Session implements SessionInit {
   readonly liveAllocations: number = 0;
   /** How many there were in all. */
   readonly allocationCount: number = 0;
+
+  /** How many of them had begun before anybody listened. */
+  readonly adoptedAllocations: number = 0;
+  /** Of those that were live when the exporter stopped; the next one may find them. */
+  readonly cutOff: CutOff | undefined;
 
   /** Sums of the allocations that are closed. */
   readonly client: Traffic = NOTHING;
@@ -97,8 +109,15 @@ export class Session implements SessionInit {
     own(this).allocationCount += 1;
   }
 
-  /** Its only allocation was found by a scan, and nothing of it was missed. */
+  /** The allocation that has just joined had begun before anybody listened. */
+  noteAdopted(): void {
+    own(this).adoptedAllocations += 1;
+  }
+
+  /** An allocation was found by a scan before its start was heard, and nothing of it was missed. */
   noteLateStart(): void {
+    // One of an earlier process is not counted as adopted.
+    if (this.adoptedAllocations > 0) own(this).adoptedAllocations -= 1;
     if (this.allocationCount === 1) own(this).startKnown = true;
   }
 
@@ -125,8 +144,22 @@ export class Session implements SessionInit {
     own(this).client = sumTraffic(this.client, client);
     own(this).peer = sumTraffic(this.peer, peer);
     own(this).missedBytes += bytesOf(missedClient) + bytesOf(missedPeer);
+    if (allocation.endReason === 'shutdown') this.#noteCutOff(settlement);
     if (!settlement.complete) own(this).complete = false;
     if (allocation.reportsPeer) own(this).reportsPeer = true;
+  }
+
+  #noteCutOff({ client, peer }: Settlement): void {
+    const {
+      allocations = 0,
+      client: before = NOTHING,
+      peer: peerBefore = NOTHING,
+    } = this.cutOff ?? {};
+    own(this).cutOff = {
+      allocations: allocations + 1,
+      client: sumTraffic(before, client),
+      peer: sumTraffic(peerBefore, peer),
+    };
   }
 
   /**

@@ -86,11 +86,16 @@ interface RecordLog {
  * Records as lines of JSON, made by pino: `level`, `time`, then the fields of a `SessionRecord`.
  *
  * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
+ * @param options.replica stands in each record as `replica`
  */
-export function createRecordLog(queue: RecordQueue, wallOffsetMs: () => number): RecordLog {
+export function createRecordLog(
+  queue: RecordQueue,
+  wallOffsetMs: () => number,
+  { replica }: { readonly replica?: string } = {},
+): RecordLog {
   const log = pino(
     {
-      base: null,
+      base: replica === undefined ? null : { replica },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },

@@ -86,6 +86,7 @@ describe('parseCommandLine', () => {
       '--user.max-series=1',
       '--realm.max-series=2',
       '--records.file=/var/r.jsonl',
+      '--records.replica=a',
       '--log.level=silent',
       '--log.format=pretty',
       '--check-config',
@@ -113,7 +114,7 @@ describe('parseCommandLine', () => {
         session: { groupBy: 'client', lingerMs: 0 },
         users: { label: 'none', restSeparator: '|', maxSeries: 1 },
         realms: { maxSeries: 2 },
-        records: { file: '/var/r.jsonl' },
+        records: { file: '/var/r.jsonl', replica: 'a' },
         log: { level: 'silent', format: 'pretty' },
       },
     });

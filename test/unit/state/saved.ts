@@ -37,6 +37,7 @@ export const SESSION: SavedSession = {
   endedAtMs: 0,
   endReason: 'deleted',
   allocationCount: 2,
+  adoptedAllocations: 0,
   client: [1, 2, 3, 4],
   peer: [5, 6, 7, 8],
   missedBytes: 0,
