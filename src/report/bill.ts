@@ -1,7 +1,7 @@
 import { BandwidthTable, percentile95, SLOT_MS } from './bandwidth.ts';
 import { type BillRecord, billedBytes } from './bill-record.ts';
 import { ExactSums } from './exact-sum.ts';
-import type { BilledSession } from './whole-session.ts';
+import { type BilledSession, isCutOff } from './whole-session.ts';
 
 /** What rows can be made of. A user belongs to a realm, so that `user` stands for both. */
 export const BILL_KEYS = ['user', 'realm', 'server', 'day', 'month', 'transport'] as const;
@@ -130,10 +130,10 @@ export class Bill {
     };
   }
 
-  #noteMerged({ parts, pair, record }: BilledSession): void {
-    if (pair !== undefined) this.#merged[pair] += 1;
-    if (parts > 1) this.#merged.continued += 1;
-    if (record.openAllocations > 0) this.#merged.cutOff += 1;
+  #noteMerged(session: BilledSession): void {
+    if (session.pair !== undefined) this.#merged[session.pair] += 1;
+    if (session.parts > 1) this.#merged.continued += 1;
+    if (isCutOff(session)) this.#merged.cutOff += 1;
   }
 
   #row(record: BillRecord, atMs: number): Row {

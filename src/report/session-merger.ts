@@ -3,6 +3,7 @@ import {
   type BilledSession,
   CLOCK_SKEW_MS,
   continueSession,
+  isCutOff,
   mayContinue,
   sharesOne,
   wholeSession,
@@ -67,7 +68,7 @@ export class SessionMerger {
     if (!isDone || this.#replicas.size > 1) this.needsOrder = true;
     const key = `${record.realm.length}:${record.realm}${record.user}`;
     const session = this.#continue(key, record);
-    if (isAlone && isDone) this.#emit(session);
+    if (isAlone && !isCutOff(session)) this.#emit(session);
     else this.#wait(session, key);
     this.#finishUntil(this.#nowMs);
   }
@@ -97,7 +98,7 @@ export class SessionMerger {
 
   #wait(session: BilledSession, key: string): void {
     const { record } = session;
-    const isDone = record.openAllocations === 0;
+    const isDone = !isCutOff(session);
     const dueMs = isDone ? record.timeMs + HOLD_MS : Number.POSITIVE_INFINITY;
     const waiting = { session, key, replicas: [record.replica], dueMs, isCounted: false };
     if (isDone && this.#joinTwin(waiting)) return;

@@ -1,4 +1,4 @@
-import { type BillRecord, billedBytes, type Sums } from './bill-record.ts';
+import { type BillRecord, billedBytes, NO_BYTES, type Sums } from './bill-record.ts';
 
 /** One session as a bill counts it: a record, or what several records of one session make. */
 export interface BilledSession {
@@ -10,8 +10,25 @@ export interface BilledSession {
   readonly uncertainBytes: number;
   /** Whether the two of a pair of exporters recorded the same bytes; absent where only one did. */
   readonly pair?: 'alike' | 'unlike';
-  /** What its ended allocations had moved, where that is not all but `record.open`. */
-  readonly settled?: Sums;
+  /** What is known of a session that its exporter had to leave. */
+  readonly cut?: Cut;
+}
+
+/** A session that was cut off, and what was found of it later. */
+interface Cut {
+  readonly atMs: number;
+  /** What its allocations had moved that were over by then. */
+  readonly settled: Sums;
+  /** What the others had: coturn's totals in later records hold it. */
+  readonly open: Sums;
+  /** The sums of all later records, without what was cut off in them again. */
+  readonly later: Sums;
+  /** How many allocations no later record tells of so far. */
+  readonly missing: number;
+  /** All that was found fits together, and is complete. */
+  readonly isWhole: boolean;
+  /** Billed bytes of all records together: there cannot be more. */
+  readonly mostBytes: number;
 }
 
 /** How far the clocks of two machines may be apart, in ms. */
@@ -24,86 +41,98 @@ export function wholeSession(record: BillRecord): BilledSession {
   return { record, parts: 1, uncertainBytes: 0 };
 }
 
+/** Some of its allocations were cut off, and no record tells how they went on. */
+export function isCutOff({ record, cut }: BilledSession): boolean {
+  return (cut?.missing ?? record.openAllocations) > 0;
+}
+
 /**
- * Whether `next` may be the session that `earlier` had to leave: its exporter found allocations that
- * were there before it, from the same client and on the same server, soon after the stop.
+ * Whether `next` may be of the session that `earlier` had to leave: its exporter found allocations
+ * that were there before it, from the same client and on the same server, soon after the stop.
  */
 export function mayContinue(earlier: BilledSession, next: BillRecord): boolean {
-  const { record } = earlier;
-  const pauseMs = next.startMs - record.endMs;
+  const { record, cut = cutOf(record) } = earlier;
+  const pauseMs = next.startMs - cut.atMs;
   return (
-    record.openAllocations > 0 &&
+    cut.missing > 0 &&
     next.adoptedAllocations > 0 &&
     record.replica === next.replica &&
     pauseMs >= -CLOCK_SKEW_MS &&
     pauseMs <= LONGEST_SILENCE_MS &&
-    // coturn's totals hold what was heard before.
-    (!next.complete || isAtLeast(next, record.open)) &&
+    holdsEnough(cut, next) &&
     sharesOne(record.server, next.server) &&
     sharesOne(record.client, next.client)
   );
 }
 
 /**
- * One session of a record that the end of its exporter cut off and the record of the next one. The
+ * One session of a record that the end of its exporter cut off and a record of the next one. The
  * latter's totals hold all that the open allocations of the former had moved, so only what the
- * ended ones had moved is added. Where allocations ended unseen in between, or totals are missing,
+ * ended ones had moved is added. The next exporter may record several sessions of one, since it
+ * finds allocations when it hears of them. Where allocations ended unseen, or totals are missing,
  * the sums are what was relayed at least, and `uncertainBytes` tells how much more it may be.
  */
 export function continueSession(earlier: BilledSession, next: BillRecord): BilledSession {
   const { record } = earlier;
-  const joined = joinSums(earlier, next);
+  const cut = extend(earlier.cut ?? cutOf(record), next);
+  const isExact = cut.isWhole && cut.missing === 0;
+  const least = larger(record, add(cut.settled, larger(cut.open, cut.later)));
+  const sums = isExact ? add(cut.settled, cut.later) : least;
   const relayed = mergeRelayed(record, next);
-  const most = billedBytes(record) + earlier.uncertainBytes + billedBytes(next);
+  const endMs = Math.max(record.endMs, next.endMs);
   const merged: BillRecord = {
     ...next,
-    ...joined.sums,
-    open: joined.open,
+    ...sums,
+    endMs,
     server: joinDistinct(record.server, next.server),
     transport: joinDistinct(record.transport, next.transport),
     client: joinDistinct(record.client, next.client),
     startMs: record.startMs,
-    durationMs: Math.max(0, next.endMs - record.startMs),
+    durationMs: Math.max(0, endMs - record.startMs),
     startKnown: record.startKnown,
-    complete: next.complete && joined.isExact,
+    complete: isExact,
     relayed,
     allocations: record.allocations + Math.max(0, next.allocations - next.adoptedAllocations),
     receivedPackets: record.receivedPackets + next.receivedPackets,
     sentPackets: record.sentPackets + next.sentPackets,
   };
+  const uncertainBytes = isExact ? 0 : Math.max(0, cut.mostBytes - billedBytes(merged));
+  return { record: merged, parts: earlier.parts + 1, uncertainBytes, cut };
+}
+
+function cutOf(record: BillRecord): Cut {
   return {
-    record: merged,
-    parts: earlier.parts + 1,
-    uncertainBytes: joined.isExact ? 0 : Math.max(0, most - billedBytes(merged)),
-    settled: joined.settled,
+    atMs: record.endMs,
+    settled: subtract(record, record.open),
+    open: record.open,
+    later: NO_BYTES,
+    missing: record.openAllocations,
+    isWhole: true,
+    mostBytes: billedBytes(record),
   };
 }
 
-interface JoinedSums {
-  readonly sums: Sums;
-  readonly settled: Sums;
-  /** What the totals of a further record would hold. */
-  readonly open: Sums;
-  readonly isExact: boolean;
+function extend(cut: Cut, next: BillRecord): Cut {
+  const isCutAgain = next.openAllocations > 0;
+  // A record that was cut off says of nothing that it is complete; where nothing of it is over,
+  // nothing can lack a total.
+  const fits = isCutAgain ? next.openAllocations === next.allocations : next.complete;
+  return {
+    atMs: isCutAgain ? next.endMs : cut.atMs,
+    settled: cut.settled,
+    // Reports of allocations that live on add up until a total holds them all.
+    open: add(cut.open, next.open),
+    later: add(cut.later, subtract(next, next.open)),
+    missing: Math.max(0, cut.missing - next.adoptedAllocations) + next.openAllocations,
+    isWhole: cut.isWhole && fits && next.adoptedAllocations <= cut.missing,
+    mostBytes: cut.mostBytes + billedBytes(next),
+  };
 }
 
-function joinSums(earlier: BilledSession, next: BillRecord): JoinedSums {
-  const { record, settled = subtract(record, record.open) } = earlier;
-  const allWentOn = next.adoptedAllocations === record.openAllocations;
-  const isCertain = allWentOn && earlier.uncertainBytes === 0;
-  if (isCertain && next.openAllocations === next.allocations) {
-    // The next exporter was stopped as well, before it heard of any total: reports add up.
-    const open = add(record.open, next);
-    return { sums: add(settled, open), settled, open, isExact: true };
-  }
-  const isExact = isCertain && next.complete;
-  const least = larger(record, add(settled, larger(record.open, next)));
-  return {
-    sums: isExact ? add(settled, next) : least,
-    settled: add(settled, subtract(next, next.open)),
-    open: next.open,
-    isExact,
-  };
+/** Totals of the last missing allocations are not below what was heard of them before. */
+function holdsEnough(cut: Cut, next: BillRecord): boolean {
+  const isLast = next.complete && next.adoptedAllocations >= cut.missing;
+  return !isLast || isAtLeast(add(cut.later, next), cut.open);
 }
 
 /** Whether two lists such as `udp,tls` have an entry in common; an empty one may be anything. */

@@ -52,6 +52,22 @@ describe('SessionMerger, restarts', () => {
     expect(received(merge([first, next]))).toEqual([1500]);
   });
 
+  it('puts together what the next exporter found bit by bit', () => {
+    const open = { open_allocations: 3, ...bytes(700, 'open_') };
+    const before = cutOff({ allocations: 4, ...bytes(750), ...open });
+    const idle = record({ at: 6, until: 7, start_known: false, ...bytes(20), relayed: false });
+    const others = { allocations: 2, adopted_allocations: 2, start_known: false };
+    const call = record({ at: 6.5, until: 20, ...others, ...bytes(1500) });
+    const [session, ...rest] = merge([before, idle, call]);
+    expect(rest).toEqual([]);
+    expect(session).toMatchObject({ parts: 3, uncertainBytes: 0 });
+    expect(session?.record).toMatchObject({ receivedBytes: 50 + 1520, complete: true });
+    expect(session?.record.durationMs).toBe(20 * 60_000);
+    const [unfinished] = merge([before, idle]);
+    expect(unfinished?.record).toMatchObject({ receivedBytes: 750, complete: false });
+    expect(unfinished?.uncertainBytes).toBe(2 * 20);
+  });
+
   it('finds what was cut off also where another allocation gave the reason', () => {
     const open = { open_allocations: 1, ...bytes(100, 'open_') };
     const before = record({ allocations: 2, ...bytes(5100), ...open });
