@@ -182,10 +182,10 @@ function publishTargets({ redis, statsdb }: Config, sources: Sources): PublishTa
   const direct = sources.statsdb.flatMap(({ address }) =>
     address === undefined ? [] : { ...address, hasPassword },
   );
-  const byRedis = redis.sources.map(({ endpoint, db, password }) => ({
+  const byRedis = redis.sources.map(({ endpoint, dbs: [db = 0], password }) => ({
     ...(endpoint.kind === 'server' ? endpoint.address : {}),
     db,
-    hasPassword: password !== undefined,
+    hasPassword: (password ?? redis.access.passwordFile) !== undefined,
   }));
   return [...byRedis, ...direct];
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Config, createConfig, listSecrets, type ReadFile } from '../config/config.ts';
+import { type Config, createConfig, listSecrets } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
 import {
   type Environment,
@@ -9,6 +9,7 @@ import {
   renderOptions,
 } from '../config/option-parser.ts';
 import { OPTIONS, type OptionValues } from '../config/options.ts';
+import type { ReadFile } from '../config/read-file.ts';
 import { duration } from '../config/values.ts';
 import { diagnose } from '../doctor/diagnose.ts';
 import { exitCodeOf, renderDiagnosis } from '../doctor/report.ts';
@@ -31,11 +32,11 @@ export async function runDoctor(
     return 0;
   }
   const { config, waitMs, json } = wanted;
-  const { sources, tls } = config.redis;
+  const { sources, access } = config.redis;
   const report = { json, named: sources.length > 1, secrets: listSecrets(config) };
   // All at once, since each may listen for a while; told in the order of the flags.
   const diagnoses = await Promise.all(
-    sources.map((source) => diagnose({ config: source, tls }, { waitMs, signal })),
+    sources.map((source) => diagnose({ config: source, access }, { waitMs, signal })),
   );
   stdout.write(diagnoses.map((diagnosis) => renderDiagnosis(diagnosis, report)).join(''));
   return exitCodeOf(diagnoses);
@@ -56,6 +57,8 @@ ${renderOptions(DOCTOR_OPTIONS)}`;
 type RedisFlag =
   | 'redis.url'
   | 'redis.password-file'
+  | 'redis.sentinel-user'
+  | 'redis.sentinel-password-file'
   | 'redis.tls-ca-file'
   | 'redis.tls-cert-file'
   | 'redis.tls-key-file';
@@ -71,6 +74,8 @@ interface DoctorValues extends Pick<OptionValues, RedisFlag> {
 const DOCTOR_OPTIONS: OptionTable<DoctorValues> = {
   'redis.url': OPTIONS['redis.url'],
   'redis.password-file': OPTIONS['redis.password-file'],
+  'redis.sentinel-user': OPTIONS['redis.sentinel-user'],
+  'redis.sentinel-password-file': OPTIONS['redis.sentinel-password-file'],
   'redis.tls-ca-file': OPTIONS['redis.tls-ca-file'],
   'redis.tls-cert-file': OPTIONS['redis.tls-cert-file'],
   'redis.tls-key-file': OPTIONS['redis.tls-key-file'],

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { type Config, createConfig, type ReadFile, readOptions } from './config.ts';
+import { type Config, createConfig, readOptions } from './config.ts';
 import type { Environment } from './option-parser.ts';
 import { type CommandHelp, renderHelp } from './options.ts';
+import type { ReadFile } from './read-file.ts';
 
 /** What a command line without a command word asks for. */
 export type CommandLine =

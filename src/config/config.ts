@@ -1,5 +1,4 @@
 import { createSecureContext } from 'node:tls';
-import { errorCode } from '../log.ts';
 import { ConfigError, quote } from './config-error.ts';
 import { type Environment, parseOptions, rejectUnknownVariables } from './option-parser.ts';
 import {
@@ -11,6 +10,14 @@ import {
   type SessionGrouping,
   type UserLabel,
 } from './options.ts';
+import { type ReadFile, readSecret, readText, shownCode, unused } from './read-file.ts';
+import {
+  checkValidity,
+  type RedisAccess,
+  readCredentials,
+  redisAccess,
+  rejectTwice,
+} from './redis-access.ts';
 import type { RedisSourceConfig } from './redis-url.ts';
 import { formatHostPort, type HostPort } from './values.ts';
 
@@ -21,8 +28,9 @@ export interface Config {
     readonly sources: readonly RedisSourceConfig[];
     /** Milliseconds between two scans of the status keys; at least 1000. */
     readonly resyncIntervalMs: number;
-    /** For the sources with `tls`; absent: Node's defaults and no client certificate. */
-    readonly tls?: RedisTlsConfig;
+    readonly access: RedisAccess;
+    /** Passwords and keys as they were at the start, for `redact`. */
+    readonly secrets: readonly string[];
   };
   readonly statsdb: {
     /** Empty: the embedded statsdb is off. Never empty when there is no Redis. */
@@ -65,32 +73,12 @@ export interface Config {
   readonly log: { readonly level: LogLevel; readonly format?: LogFormat };
 }
 
-/** Contents of PEM files. `cert` and `key` come together. The key is secret. */
-export interface RedisTlsConfig {
-  readonly ca?: string;
-  readonly cert?: string;
-  readonly key?: string;
-}
-
 /** Paths of PEM files, which are read anew when they change. */
 export interface StatsdbTlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
   readonly clientCaFile?: string;
 }
-
-/** Gives the text of a file, or throws. */
-export type ReadFile = (path: string) => string;
-
-type FileFlag =
-  | 'redis.password-file'
-  | 'redis.tls-ca-file'
-  | 'redis.tls-cert-file'
-  | 'redis.tls-key-file'
-  | 'statsdb.password-file'
-  | 'statsdb.tls-cert-file'
-  | 'statsdb.tls-key-file'
-  | 'statsdb.tls-client-ca-file';
 
 /**
  * The values of all flags from arguments and environment. No file is read yet.
@@ -135,9 +123,8 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
 
 /** All secrets in `config`, for `redact`. */
 export function listSecrets(config: Config): string[] {
-  const passwords = config.redis.sources.map((source) => source.password);
-  const secrets = [...passwords, config.statsdb.password, config.redis.tls?.key];
-  return secrets.filter((secret) => secret !== undefined);
+  const { redis, statsdb } = config;
+  return [...redis.secrets, ...(statsdb.password === undefined ? [] : [statsdb.password])];
 }
 
 function logConfig(values: OptionValues): Config['log'] {
@@ -162,67 +149,19 @@ function shardConfig(values: OptionValues): Config['shard'] {
 }
 
 function redisConfig(values: OptionValues, readFile: ReadFile): Config['redis'] {
-  const urls = values['redis.url'];
-  rejectSameName(urls);
-  const password = readSecret(values, 'redis.password-file', readFile);
-  if (password !== undefined && urls.every((source) => source.password !== undefined)) {
-    throw unused('redis.password-file', 'a --redis.url without a password');
-  }
-  const sources = urls.map((source) => withPassword(source, password));
-  const tls = redisTls(values, readFile);
-  const resyncIntervalMs = values['redis.resync-interval'];
-  return { sources, resyncIntervalMs, ...(tls === undefined ? {} : { tls }) };
-}
-
-function withPassword(source: RedisSourceConfig, password: string | undefined): RedisSourceConfig {
-  if (source.password !== undefined) {
-    return source;
-  }
-  if (password !== undefined) {
-    return { ...source, password };
-  }
-  if (source.username !== undefined) {
-    const name = quote(source.name);
-    throw new ConfigError(
-      `Cannot use --redis.url of source ${name}: expected a password with its user, in the URL or by --redis.password-file`,
-    );
-  }
-  return source;
-}
-
-function rejectSameName(sources: readonly RedisSourceConfig[]): void {
-  const names = new Set<string>();
-  for (const { name } of sources) {
-    if (names.has(name)) {
-      throw new ConfigError(
-        `Cannot use two --redis.url named ${quote(name)}: expected different #names at their ends`,
-      );
-    }
-    names.add(name);
-  }
-}
-
-function redisTls(values: OptionValues, readFile: ReadFile): RedisTlsConfig | undefined {
-  const flags = { ca: 'redis.tls-ca-file', cert: 'redis.tls-cert-file', key: 'redis.tls-key-file' };
-  const given = Object.values(flags).find((flag) => values[flag as FileFlag] !== undefined);
-  if (given === undefined) {
-    return undefined;
-  }
-  if (!values['redis.url'].some((source) => source.tls)) {
-    throw unused(given as FileFlag, 'a --redis.url that starts with rediss');
-  }
-  const ca = readText(values, 'redis.tls-ca-file', readFile);
-  const cert = readText(values, 'redis.tls-cert-file', readFile);
-  const key = readText(values, 'redis.tls-key-file', readFile);
-  if (cert === undefined && key !== undefined) {
-    throw unused('redis.tls-key-file', '--redis.tls-cert-file with it');
-  }
-  if (cert !== undefined && key === undefined) {
-    throw unused('redis.tls-cert-file', '--redis.tls-key-file with it');
-  }
+  const sources = values['redis.url'];
+  rejectTwice(sources);
+  const access = redisAccess(values);
+  const credentials = readCredentials(access, readFile);
+  // A running exporter waits for a new certificate, as it waits for a Redis.
+  if (values['check-config']) checkValidity(credentials, access, new Date());
+  const { password, sentinelPassword, tls } = credentials;
+  const secrets = [password, sentinelPassword, tls.key, ...sources.map((one) => one.password)];
   return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined || key === undefined ? {} : { cert, key }),
+    sources,
+    access,
+    resyncIntervalMs: values['redis.resync-interval'],
+    secrets: secrets.filter((secret) => secret !== undefined),
   };
 }
 
@@ -237,7 +176,7 @@ function statsdbConfig(values: OptionValues, readFile: ReadFile): Config['statsd
       `Repeated --statsdb.listen-address ${quote(twice)}: expected each address once`,
     );
   }
-  const password = readSecret(values, 'statsdb.password-file', readFile);
+  const password = readSecret(['statsdb.password-file', values['statsdb.password-file']], readFile);
   if (password !== undefined && listen.length === 0) {
     throw unused('statsdb.password-file', '--statsdb.listen-address with it');
   }
@@ -264,9 +203,9 @@ function statsdbTls(values: OptionValues, readFile: ReadFile): StatsdbTlsConfig 
   if (keyFile === undefined) {
     throw unused('statsdb.tls-cert-file', '--statsdb.tls-key-file with it');
   }
-  readText(values, 'statsdb.tls-client-ca-file', readFile);
-  const cert = readText(values, 'statsdb.tls-cert-file', readFile);
-  const key = readText(values, 'statsdb.tls-key-file', readFile);
+  readText(['statsdb.tls-client-ca-file', values['statsdb.tls-client-ca-file']], readFile);
+  const cert = readText(['statsdb.tls-cert-file', values['statsdb.tls-cert-file']], readFile);
+  const key = readText(['statsdb.tls-key-file', values['statsdb.tls-key-file']], readFile);
   rejectUnusablePair({ cert, key }, certFile);
   return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
 }
@@ -284,42 +223,4 @@ function rejectUnusablePair(
       { cause },
     );
   }
-}
-
-/** A password file without the line break at its end; undefined when the flag is not given. */
-function readSecret(values: OptionValues, flag: FileFlag, readFile: ReadFile): string | undefined {
-  const secret = readText(values, flag, readFile)?.replace(/\r?\n$/, '');
-  if (secret !== undefined && /^$|[\r\n\0]/.test(secret)) {
-    const path = quote(values[flag] ?? '');
-    throw new ConfigError(`Cannot use --${flag} ${path}: expected a password on a single line`);
-  }
-  return secret;
-}
-
-function readText(values: OptionValues, flag: FileFlag, readFile: ReadFile): string | undefined {
-  const path = values[flag];
-  if (path === undefined) {
-    return undefined;
-  }
-  let text: string;
-  try {
-    text = readFile(path);
-  } catch (cause) {
-    const why = `expected a file that can be read${shownCode(cause)}`;
-    throw new ConfigError(`Cannot read --${flag} ${quote(path)}: ${why}`, { cause });
-  }
-  if (text.trim() === '') {
-    throw new ConfigError(`Cannot use --${flag} ${quote(path)}: expected a file that is not empty`);
-  }
-  return text;
-}
-
-/** ` (ENOENT)`; the message of an error is not used, for it may repeat what it read. */
-function shownCode(cause: unknown): string {
-  const code = errorCode(cause);
-  return code !== undefined && /^[A-Z0-9_]+$/.test(code) ? ` (${code})` : '';
-}
-
-function unused(flag: FileFlag, expected: string): ConfigError {
-  return new ConfigError(`Cannot use --${flag}: expected ${expected}`);
 }

@@ -28,6 +28,8 @@ export type LogFormat = 'json' | 'pretty';
 export interface OptionValues {
   readonly 'redis.url': readonly RedisSourceConfig[];
   readonly 'redis.password-file': string | undefined;
+  readonly 'redis.sentinel-user': string | undefined;
+  readonly 'redis.sentinel-password-file': string | undefined;
   readonly 'redis.tls-ca-file': string | undefined;
   readonly 'redis.tls-cert-file': string | undefined;
   readonly 'redis.tls-key-file': string | undefined;
@@ -82,12 +84,26 @@ export const OPTIONS: OptionTable<OptionValues> = {
   'redis.url': {
     kind: 'list',
     type: REDIS_URL,
-    help: 'Redis that coturn publishes to: redis:// or rediss://[user[:password]@]host[:port][/db], or redis+sentinel://host:port,host:port/master[/db]. A #name at the end names the source. Characters such as @ : / # % in a password are percent-encoded.',
+    help: 'Redis that coturn publishes to: redis:// or rediss://[user[:password]@]host[:port][/db], redis+sentinel://host:port,host:port/master[/db], or redis+cluster://host:port,host:port. One Redis is one URL; several databases are written /0,1. A #name at the end names the source. Characters such as @ : / # % in a password are percent-encoded.',
   },
   'redis.password-file': {
     kind: 'single',
     type: filePath(),
     help: 'File with the password for every --redis.url that has none.',
+  },
+  'redis.sentinel-user': {
+    kind: 'single',
+    type: {
+      placeholder: 'USER',
+      expected: 'the name of a user',
+      parse: (text): Parsed<string> => (text === '' ? { ok: false } : { ok: true, value: text }),
+    },
+    help: 'User of the Sentinels, where they have users of their own.',
+  },
+  'redis.sentinel-password-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'File with the password of the Sentinels. They get none of the others.',
   },
   'redis.tls-ca-file': {
     kind: 'single',

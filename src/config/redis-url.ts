@@ -7,23 +7,24 @@ import {
   type ValueType,
 } from './values.ts';
 
-/** Where a Redis is found: at one address, or by asking Sentinels for the master of a group. */
+/** Where a Redis is found: at one address, by asking Sentinels for a master, or on any node. */
 type RedisEndpoint =
   | { readonly kind: 'server'; readonly address: HostPort }
-  | { readonly kind: 'sentinel'; readonly sentinels: readonly HostPort[]; readonly master: string };
+  | { readonly kind: 'sentinel'; readonly sentinels: readonly HostPort[]; readonly master: string }
+  | { readonly kind: 'cluster'; readonly nodes: readonly HostPort[] };
 
 /** One Redis that coturn publishes to. */
 export interface RedisSourceConfig {
   /** The `source` label; without credentials, different for each source. */
   readonly name: string;
   readonly endpoint: RedisEndpoint;
-  /** Number of the database that holds the status keys. */
-  readonly db: number;
+  /** Numbers of the databases that hold the status keys; at least one, each once. */
+  readonly dbs: readonly number[];
   /** TLS to Redis, and to the Sentinels. */
   readonly tls: boolean;
-  /** ACL user of Redis (not of the Sentinels); absent: the default user. */
+  /** ACL user of Redis, not of the Sentinels; absent: the default user. */
   readonly username?: string;
-  /** Never empty; absent: no AUTH is sent. Secret. */
+  /** The one in the URL. Never empty; absent: see `RedisAccess.passwordFile`. Secret. */
   readonly password?: string;
 }
 
@@ -36,7 +37,7 @@ const REDIS_PORT = 6379;
 const SENTINEL_PORT = 26_379;
 const MAX_DB = 2_147_483_647;
 const EXPECTED =
-  'redis://[user[:password]@]host[:port][/db][#name] or redis+sentinel://host:port,host:port/master[/db][#name]';
+  'redis://[user[:password]@]host[:port][/db,db][#name], redis+sentinel://host:port,host:port/master[/db,db][#name] or redis+cluster://host:port,host:port[#name]';
 
 const PERCENT_ENCODING =
   'a user and password in percent-encoding (% is written %25, / %2F, # %23, @ %40)';
@@ -49,24 +50,24 @@ const SOURCE_NAME = /^[^\s#\p{C}]{1,128}$/u;
 
 /**
  * Values of `--redis.url`. In an environment variable several are separated by spaces, or by
- * commas before the next `redis…://` (other commas stand between Sentinels).
+ * commas before the next `redis…://` (other commas stand between hosts or databases).
  */
 export const REDIS_URL: ValueType<RedisSourceConfig> = {
   placeholder: 'URL',
   expected: EXPECTED,
   parse: parseRedisUrl,
   redact: redactUrl,
-  separator: /\s*,\s*(?=rediss?(?:\+sentinel)?:\/\/)|\s+/i,
+  separator: /\s*,\s*(?=rediss?(?:\+(?:sentinel|cluster))?:\/\/)|\s+/i,
 };
 
 /**
  * `rediss://exporter:p%40ss@redis.example.org:6380/2#eu` → its parts, percent-decoded. Without a
- * `#name` the source is named `host:port/db`; with Sentinels `sentinel:port/master/db` after the
- * first of them. What is expected instead never repeats a part of the text.
+ * `#name` the source is named `host:port/db`; with Sentinels `sentinel:port/master/db`, with a
+ * cluster `node:port/cluster`, after the first of them. What is expected instead never repeats a part of the text.
  */
 export function parseRedisUrl(text: string): Parsed<RedisSourceConfig> {
   const [, scheme, authority = '', path = '', fragment] =
-    /^(rediss?(?:\+sentinel)?):\/\/([^/?#]*)([^?#]*)(?:#(.*))?$/is.exec(text) ?? [];
+    /^(rediss?(?:\+(?:sentinel|cluster))?):\/\/([^/?#]*)([^?#]*)(?:#(.*))?$/is.exec(text) ?? [];
   if (scheme === undefined || /[\s\p{C}]/u.test(text)) {
     return { ok: false };
   }
@@ -79,9 +80,7 @@ export function parseRedisUrl(text: string): Parsed<RedisSourceConfig> {
   if (!credentials.ok) {
     return credentials;
   }
-  const location = /\+sentinel$/i.test(scheme)
-    ? parseSentinels(authority.slice(at + 1), path)
-    : parseServer(authority.slice(at + 1), path);
+  const location = parseLocation(scheme, authority.slice(at + 1), path);
   if (!location.ok) {
     return location;
   }
@@ -93,43 +92,68 @@ export function parseRedisUrl(text: string): Parsed<RedisSourceConfig> {
   return { ok: true, value: { ...location.value, name, tls, ...credentials.value } };
 }
 
-type Location = Pick<RedisSourceConfig, 'name' | 'endpoint' | 'db'>;
+type Location = Pick<RedisSourceConfig, 'name' | 'endpoint' | 'dbs'>;
+
+function parseLocation(scheme: string, hosts: string, path: string): Parsed<Location> {
+  if (/\+sentinel$/i.test(scheme)) return parseSentinels(hosts, path);
+  return /\+cluster$/i.test(scheme) ? parseCluster(hosts, path) : parseServer(hosts, path);
+}
 
 function parseServer(host: string, path: string): Parsed<Location> {
   const address = parseAddress(host, REDIS_PORT);
   if (!address.ok) {
     return address;
   }
-  const db = parseDb(path.replace(/^\//, ''));
-  if (!db.ok) {
-    return db;
+  const dbs = parseDbs(path.replace(/^\//, ''));
+  if (!dbs.ok) {
+    return dbs;
   }
-  const name = `${formatHostPort(address.value)}/${db.value}`;
+  const name = `${formatHostPort(address.value)}/${dbs.value}`;
   const endpoint = { kind: 'server', address: address.value } as const;
-  return { ok: true, value: { name, endpoint, db: db.value } };
+  return { ok: true, value: { name, endpoint, dbs: dbs.value } };
 }
 
 function parseSentinels(hosts: string, path: string): Parsed<Location> {
-  const sentinels: HostPort[] = [];
-  for (const host of hosts.split(',')) {
-    const address = parseAddress(host, SENTINEL_PORT);
-    if (!address.ok) {
-      return address;
-    }
-    sentinels.push(address.value);
+  const sentinels = parseAddresses(hosts, SENTINEL_PORT);
+  if (!sentinels.ok) {
+    return sentinels;
   }
-  const [, master = '', number = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(path) ?? [];
+  const [, master = '', numbers = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(path) ?? [];
   if (!MASTER_NAME.test(master)) {
     return refuse('the name of the master after the Sentinels, as in redis+sentinel://host/master');
   }
-  const db = parseDb(number);
-  if (!db.ok) {
-    return db;
+  const dbs = parseDbs(numbers);
+  if (!dbs.ok) {
+    return dbs;
   }
-  const first = sentinels.slice(0, 1).map(formatHostPort).join();
-  const name = `${first}/${master}/${db.value}`;
-  const endpoint = { kind: 'sentinel', sentinels, master } as const;
-  return { ok: true, value: { name, endpoint, db: db.value } };
+  const first = sentinels.value.slice(0, 1).map(formatHostPort).join();
+  const name = `${first}/${master}/${dbs.value}`;
+  const endpoint = { kind: 'sentinel', sentinels: sentinels.value, master } as const;
+  return { ok: true, value: { name, endpoint, dbs: dbs.value } };
+}
+
+function parseCluster(hosts: string, path: string): Parsed<Location> {
+  const nodes = parseAddresses(hosts, REDIS_PORT);
+  if (!nodes.ok) {
+    return nodes;
+  }
+  if (!/^\/?0?$/.test(path)) {
+    return refuse('no database: a cluster has only number 0');
+  }
+  const name = `${nodes.value.slice(0, 1).map(formatHostPort).join()}/cluster`;
+  return { ok: true, value: { name, endpoint: { kind: 'cluster', nodes: nodes.value }, dbs: [0] } };
+}
+
+function parseAddresses(hosts: string, defaultPort: number): Parsed<readonly HostPort[]> {
+  const addresses: HostPort[] = [];
+  for (const host of hosts.split(',')) {
+    const address = parseAddress(host, defaultPort);
+    if (!address.ok) {
+      return address;
+    }
+    addresses.push(address.value);
+  }
+  return { ok: true, value: addresses };
 }
 
 function parseAddress(text: string, defaultPort: number): Parsed<HostPort> {
@@ -140,12 +164,13 @@ function parseAddress(text: string, defaultPort: number): Parsed<HostPort> {
   return refuse('a host name, an IPv4 address or an IPv6 address in brackets after ://');
 }
 
-/** Nothing means database 0. */
-function parseDb(text: string): Parsed<number> {
-  const db = text === '' ? 0 : Number(text);
-  return /^\d*$/.test(text) && db <= MAX_DB
-    ? { ok: true, value: db }
-    : refuse(`a database number from 0 to ${MAX_DB} at the end of the path`);
+/** `0`, `0,1`; nothing means database 0. */
+function parseDbs(text: string): Parsed<readonly number[]> {
+  const dbs = (text === '' ? '0' : text).split(',').map(Number);
+  const isList = /^(?:\d+(?:,\d+)*)?$/.test(text) && dbs.every((db) => db <= MAX_DB);
+  return isList && new Set(dbs).size === dbs.length
+    ? { ok: true, value: dbs }
+    : refuse(`database numbers from 0 to ${MAX_DB}, each once, at the end of the path`);
 }
 
 /** `user`, `user:password`, `:password`; undefined when the URL has no `@`. */

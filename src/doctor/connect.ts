@@ -1,57 +1,114 @@
-import { Redis } from 'ioredis';
-import type { RedisTlsConfig } from '../config/config.ts';
+import type { Redis } from 'ioredis';
+import type { RedisAccess } from '../config/redis-access.ts';
 import type { RedisSourceConfig } from '../config/redis-url.ts';
 import { formatHostPort } from '../config/values.ts';
-import { redisOptions } from '../sources/redis/redis-options.ts';
-import { type Finding, fail } from './report.ts';
+import { isDenied as isDeniedReason } from '../sources/redis/causes.ts';
+import {
+  type ConnectionContext,
+  ConnectionFailure,
+  explain,
+  openConnection,
+  type Place,
+} from '../sources/redis/connection.ts';
+import { askSentinel } from '../sources/redis/locate.ts';
+import { type Finding, fail, ok, warn } from './report.ts';
 
 /** How long a connection or an answer may take, in ms. */
 const PATIENCE_MS = 5_000;
 
-/** Where to connect to. */
+/** Which Redis is examined, and by what. */
 export interface Target {
   readonly config: RedisSourceConfig;
-  readonly tls?: RedisTlsConfig | undefined;
+  readonly access: RedisAccess;
+}
+
+/** What connections of the doctor are made of. */
+export function contextOf(target: Target): ConnectionContext {
+  return { ...target, signal: new AbortController().signal, patienceMs: PATIENCE_MS };
 }
 
 /**
- * Opens a connection to a Redis that never tries twice, in database 0: whether the one of the URL
- * can be had is a question of its own. Close it by `disconnect`.
+ * Opens a connection that answers, in database 0: whether those of the URL can be had is a question of
+ * its own. Close it by `disconnect`.
  *
- * @throws {Error} whose message tells why, in the words of the network or of Redis
+ * @throws {ConnectionFailure}
  */
-export async function connect({ config, tls }: Target): Promise<Redis> {
-  const redis = new Redis({
-    ...redisOptions(config, tls),
-    db: 0,
-    connectTimeout: PATIENCE_MS,
-    commandTimeout: PATIENCE_MS,
-    // It would ask INFO, which may be denied.
-    enableReadyCheck: false,
-    maxRetriesPerRequest: 0,
-    retryStrategy: () => null,
-    sentinelRetryStrategy: () => null,
-  });
-  let reason = '';
-  // The call that waits only learns that the connection was closed; this tells why, at first hand.
-  redis.on('error', (error: Error & { code?: string }) => {
-    if (reason === '') reason = `${error.code ?? ''} ${error.message}`.trim();
-  });
+export async function connect(place: Place, context: ConnectionContext): Promise<Redis> {
+  const redis = await openConnection(place, context);
   try {
-    await redis.connect();
-    // That PING is denied to this user is one of the things to find out.
-    await redis.ping().catch(unlessDenied);
-    // A wrong password leaves the connection with the rights of the default user for a moment.
-    if (reason !== '') throw new Error(reason);
+    // A certificate is looked at, and a password asked for, when something is said. That PING is
+    // denied to this user is one of the things to find out.
+    await redis.ping().catch((error: unknown) => {
+      if (!isDenied(error)) throw error;
+    });
     return redis;
-  } catch (cause) {
+  } catch (error) {
     redis.disconnect();
-    throw new Error(reason === '' ? messageOf(cause) : reason, { cause });
+    throw await explain(error, place, context);
   }
 }
 
-function unlessDenied(error: unknown): void {
-  if (!isDenied(error)) throw error;
+/** Where the Redis is that is to be examined, and what there is to say about the way to it. */
+export interface Located {
+  /** Undefined when nobody knows. */
+  readonly place?: Place;
+  readonly findings: readonly Finding[];
+}
+
+/** Asks every Sentinel, or looks for a node of the cluster that can be connected to. */
+export async function locateAll(context: ConnectionContext): Promise<Located> {
+  const { endpoint } = context.config;
+  if (endpoint.kind === 'server') {
+    return { place: { address: endpoint.address, role: 'Redis' }, findings: [] };
+  }
+  const addresses = endpoint.kind === 'sentinel' ? endpoint.sentinels : endpoint.nodes;
+  const places: Place[] = [];
+  const findings: Finding[] = [];
+  const failures: ConnectionFailure[] = [];
+  for (const address of addresses) {
+    const at = formatHostPort(address);
+    try {
+      if (endpoint.kind === 'sentinel') {
+        const master = await askSentinel(address, endpoint.master, context);
+        places.push({ address: master, role: 'Redis' });
+        findings.push(
+          ok('sentinel', `${at} names ${formatHostPort(master)} as ${endpoint.master}`),
+        );
+      } else {
+        (await connect({ address, role: 'Redis' }, context)).disconnect();
+        places.push({ address, role: 'Redis' });
+        findings.push(ok('node', `answers at ${at}`));
+      }
+    } catch (error) {
+      const role = endpoint.kind === 'sentinel' ? 'Sentinel' : 'Redis';
+      failures.push(await explain(error, { address, role }, context));
+    }
+  }
+  const what = endpoint.kind === 'sentinel' ? 'sentinel' : 'node';
+  const judge = places.length === 0 ? fail : warn;
+  for (const { explained } of failures)
+    findings.push(judge(what, explained.finding, explained.fix));
+  const named = new Set(places.map(({ address }) => formatHostPort(address)));
+  if (endpoint.kind === 'sentinel' && named.size > 1) {
+    findings.push(
+      warn(
+        what,
+        `they name different masters: ${[...named].join(', ')}`,
+        'wait for the end of a failover; else compare SENTINEL MASTERS on each',
+      ),
+    );
+  }
+  const [place] = places;
+  return { ...(place === undefined ? {} : { place }), findings };
+}
+
+/** Why a Redis cannot be used at all. */
+export function explainFailure(error: unknown): Finding {
+  if (!(error instanceof ConnectionFailure)) {
+    return fail('reachable', messageOf(error), 'correct --redis.url');
+  }
+  const { finding, fix } = error.explained;
+  return fail('reachable', finding, fix);
 }
 
 /** What an error says. */
@@ -61,104 +118,5 @@ export function messageOf(error: unknown): string {
 
 /** Whether Redis refuses a command to this user, or to everybody as managed ones do. */
 export function isDenied(error: unknown): boolean {
-  return /^NOPERM|^ERR unknown command|^ERR .*not (?:allowed|supported|permitted)/i.test(
-    messageOf(error),
-  );
-}
-
-/** What a failure to connect looks like, and what to do about it; the first that matches is told. */
-const CAUSES: readonly (readonly [pattern: RegExp, finding: string, fix: string])[] = [
-  [
-    /ECONNREFUSED/,
-    'connection refused',
-    'start Redis there, let it listen on that address (bind), or correct --redis.url',
-  ],
-  [
-    /ENOTFOUND|EAI_AGAIN/,
-    'the host name is not known',
-    'correct the host in --redis.url, or the name service of this machine',
-  ],
-  [
-    /ETIMEDOUT|Command timed out|EHOSTUNREACH|ENETUNREACH/,
-    'no answer in time',
-    'open the port in firewalls and security groups, or correct --redis.url',
-  ],
-  [
-    /WRONGPASS|invalid password/i,
-    'user or password is wrong',
-    'correct the password in --redis.url or --redis.password-file (special characters of a URL are percent-encoded)',
-  ],
-  [
-    /NOAUTH/,
-    'a password is asked for, and none was given',
-    'give it with --redis.password-file or in --redis.url',
-  ],
-  [
-    /DENIED/,
-    'Redis is in protected mode and talks to its own machine only',
-    'set a password there (requirepass) and give it with --redis.password-file',
-  ],
-  [
-    /altname|Hostname\/IP does not match/i,
-    'its certificate is for another name',
-    'use the name in the certificate as the host of --redis.url',
-  ],
-  [
-    /self.signed|unable to (?:verify|get)|CERT_|SELF_SIGNED|UNABLE_TO/i,
-    'its certificate is not trusted',
-    'give the authority that signed it with --redis.tls-ca-file',
-  ],
-  [
-    /certificate required|handshake failure|bad certificate|unknown ca/i,
-    'it refuses our certificate',
-    'give one that it trusts with --redis.tls-cert-file and --redis.tls-key-file',
-  ],
-  [
-    /wrong version number|packet length too long|SSL routines|before secure TLS/i,
-    'it does not speak TLS there',
-    'write redis:// instead of rediss://, or the port on which it does',
-  ],
-  [
-    /sentinels? are unreachable|No sentinels/i,
-    'no Sentinel knows a master of that name, or none answers',
-    'compare --redis.url with SENTINEL MASTERS on a Sentinel',
-  ],
-  [
-    /Protocol error|ParserError/i,
-    'what answers there is no Redis',
-    'correct the port in --redis.url',
-  ],
-  [/LOADING/, 'it is still loading its data', 'wait until it has started'],
-  [
-    /ECONNRESET|EPIPE|closed|hang up/i,
-    'it hangs up at once',
-    'write rediss:// instead of redis:// if it speaks TLS, and look at maxclients and its log',
-  ],
-];
-
-/**
- * Why a Redis cannot be used at all.
- *
- * @param reason what the network, TLS or Redis said
- */
-export function explainFailure(reason: string, config: RedisSourceConfig): Finding {
-  const at = addressOf(config);
-  // A Redis without TLS takes our greeting for the beginning of a command, and waits for its end.
-  if (config.tls && /ETIMEDOUT|timed out/i.test(reason)) {
-    return fail(
-      'reachable',
-      `no answer in time (${at})`,
-      'write redis:// instead of rediss:// if it speaks no TLS there, else open the port in firewalls',
-    );
-  }
-  for (const [pattern, finding, fix] of CAUSES) {
-    if (pattern.test(reason)) return fail('reachable', `${finding} (${at})`, fix);
-  }
-  return fail('reachable', `${reason} (${at})`, 'correct --redis.url');
-}
-
-/** For people: where a source is, without credentials. */
-export function addressOf({ endpoint }: RedisSourceConfig): string {
-  if (endpoint.kind === 'server') return formatHostPort(endpoint.address);
-  return `master ${endpoint.master} of ${endpoint.sentinels.map(formatHostPort).join(', ')}`;
+  return isDeniedReason(messageOf(error));
 }

@@ -1,5 +1,7 @@
 import type { Redis } from 'ioredis';
-import { scanStatusKeys } from '../sources/redis/resync.ts';
+import type { ConnectionContext, Place } from '../sources/redis/connection.ts';
+import { readAllStatusKeys, scanStatusKeys } from '../sources/redis/status-scan.ts';
+import { messageOf } from './connect.ts';
 import { type Finding, fail, ok, warn } from './report.ts';
 import { databasesWithKeys } from './server-info.ts';
 
@@ -12,8 +14,8 @@ const MAX_DATABASES = 64;
 
 /** What is known of the databases. */
 export interface KeyEvidence {
-  /** The number in the URL. */
-  readonly db: number;
+  /** The numbers in the URL. */
+  readonly dbs: readonly number[];
   /** Status keys there, without topic. */
   readonly here: ReadonlySet<string>;
   /** How many status keys are in other databases, by number. */
@@ -33,19 +35,24 @@ export interface KeyEvidence {
 export async function gatherKeys(
   redis: Redis,
   told: {
-    readonly db: number;
+    readonly dbs: readonly number[];
     readonly expected: ReadonlySet<string>;
     readonly heard: ReadonlySet<string>;
   },
 ): Promise<KeyEvidence> {
-  const { db, expected, heard } = told;
-  const here = await statusKeys(redis);
-  const values = expected.size === 0 ? [] : await redis.mget([...expected]);
-  const present = values.filter((value) => value !== null).length;
+  const { dbs, expected, heard } = told;
+  const here = new Set<string>();
+  let present = 0;
+  for (const db of dbs) {
+    if (dbs.length > 1) await redis.select(db);
+    for (const key of await statusKeys(redis)) here.add(key);
+    const values = expected.size === 0 ? [] : await redis.mget([...expected]);
+    present += values.filter((value) => value !== null).length;
+  }
   const elsewhere = new Map<number, number>();
   const numbers =
     (await databasesWithKeys(redis)) ?? Array.from({ length: USUAL_DATABASES }, (_, n) => n);
-  for (const number of numbers.filter((other) => other !== db).slice(0, MAX_DATABASES)) {
+  for (const number of numbers.filter((other) => !dbs.includes(other)).slice(0, MAX_DATABASES)) {
     try {
       await redis.select(number);
     } catch {
@@ -55,12 +62,13 @@ export async function gatherKeys(
     const { size } = await statusKeys(redis);
     if (size > 0) elsewhere.set(number, size);
   }
-  return { db, here, elsewhere, expected: expected.size, present, heard };
+  return { dbs, here, elsewhere, expected: expected.size, present, heard };
 }
 
 /** Whether the number in the URL is the one that coturn writes to. */
 export function judgeKeys(evidence: KeyEvidence): Finding[] {
-  const { db, here, elsewhere, expected, present } = evidence;
+  const { dbs, here, elsewhere, expected, present } = evidence;
+  const db = dbs.join(',');
   const what = 'database';
   const others = [...elsewhere]
     .map(([number, count]) => `${count} in database ${number}`)
@@ -107,6 +115,20 @@ function judgeSilence({ here, heard }: KeyEvidence): Finding {
     'silent keys',
     `${silent} of ${here.size} had no message; quiet calls, or left by a coturn that crashed (the exporter lets these expire)`,
   );
+}
+
+/** How many status keys the masters of a cluster have together. */
+export async function countClusterKeys(place: Place, context: ConnectionContext): Promise<Finding> {
+  let count = 0;
+  try {
+    for await (const entries of readAllStatusKeys(place, context)) count += entries.length;
+    return ok(
+      'status keys',
+      `${count} on the masters of the cluster (coturn sets only those of the node it talks to)`,
+    );
+  } catch (error) {
+    return fail('status keys', `cannot be read, ${messageOf(error)}`, 'make every node reachable');
+  }
 }
 
 async function statusKeys(redis: Redis): Promise<Set<string>> {

@@ -1,8 +1,17 @@
 import type { Redis } from 'ioredis';
-import { formatDuration } from '../config/values.ts';
+import { formatDuration, formatHostPort } from '../config/values.ts';
 import { KEEPALIVE_CHANNEL } from '../coturn/patterns.ts';
-import { addressOf, connect, explainFailure, messageOf, type Target } from './connect.ts';
-import { gatherKeys, judgeKeys } from './database.ts';
+import type { Place } from '../sources/redis/connection.ts';
+import {
+  connect,
+  contextOf,
+  explainFailure,
+  type Located,
+  locateAll,
+  messageOf,
+  type Target,
+} from './connect.ts';
+import { countClusterKeys, gatherKeys, judgeKeys } from './database.ts';
 import { Listener } from './listener.ts';
 import { checkPermissions } from './permissions.ts';
 import { type Diagnosis, type Finding, fail, ok } from './report.ts';
@@ -24,15 +33,20 @@ export interface DiagnoseOptions {
 export async function diagnose(target: Target, options: DiagnoseOptions): Promise<Diagnosis> {
   const source = target.config.name;
   const open: Redis[] = [];
+  const located: Located = await locateAll(contextOf(target)).catch((error: unknown) => ({
+    findings: [explainFailure(error)],
+  }));
+  const { place, findings } = located;
+  if (place === undefined) return { source, findings };
   try {
-    const redis = await connect(target);
+    const redis = await connect(place, contextOf(target));
     open.push(redis);
-    const subscriber = await connect(target);
+    const subscriber = await connect(place, contextOf(target));
     open.push(subscriber);
-    const findings = await examine({ redis, subscriber }, target, options);
-    return { source, findings };
+    const examined = await examine({ redis, subscriber, place }, target, options);
+    return { source, findings: [...findings, ...examined] };
   } catch (error) {
-    return { source, findings: [explainFailure(messageOf(error), target.config)] };
+    return { source, findings: [...findings, explainFailure(error)] };
   } finally {
     for (const redis of open) redis.disconnect();
   }
@@ -41,17 +55,23 @@ export async function diagnose(target: Target, options: DiagnoseOptions): Promis
 interface Connections {
   readonly redis: Redis;
   readonly subscriber: Redis;
+  readonly place: Place;
 }
 
 async function examine(
   connections: Connections,
-  { config }: Target,
+  target: Target,
   { waitMs, signal }: DiagnoseOptions,
 ): Promise<Finding[]> {
-  const { redis, subscriber } = connections;
+  const { redis, subscriber, place } = connections;
+  const { config } = target;
+  const isCluster = config.endpoint.kind === 'cluster';
   const listener = new Listener(subscriber);
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
-  const findings = [ok('reachable', `answers at ${addressOf(config)}`), await checkVersion(redis)];
+  const findings = [
+    ok('reachable', `answers at ${formatHostPort(place.address)}`),
+    await checkVersion(redis),
+  ];
   const permissions = await checkPermissions(connections, config);
   findings.push(...permissions.findings, ...(await checkSettings(redis)));
   if (permissions.canSubscribe) {
@@ -60,15 +80,23 @@ async function examine(
     await listener.untilStatus(deadline);
     findings.push(listener.judge(formatDuration(waitMs)));
   }
-  if (permissions.canScan) findings.push(...(await checkDatabase(redis, listener, config.db)));
+  if (permissions.canScan && isCluster) {
+    findings.push(await countClusterKeys(place, contextOf(target)));
+  } else if (permissions.canScan) {
+    findings.push(...(await checkDatabase(redis, listener, config.dbs)));
+  }
   return findings;
 }
 
-async function checkDatabase(redis: Redis, listener: Listener, db: number): Promise<Finding[]> {
+async function checkDatabase(
+  redis: Redis,
+  listener: Listener,
+  dbs: readonly number[],
+): Promise<Finding[]> {
   await new Promise((resolve) => setTimeout(resolve, KEY_DELAY_MS));
   const { expectedKeys: expected, heard } = listener;
   try {
-    return judgeKeys(await gatherKeys(redis, { db, expected, heard }));
+    return judgeKeys(await gatherKeys(redis, { dbs, expected, heard }));
   } catch (error) {
     return [fail('database', `cannot be read, ${messageOf(error)}`, 'look at the log of Redis')];
   }

@@ -7,6 +7,8 @@ import { type Finding, fail, ok } from './report.ts';
 /** A key that matches what the exporter reads, and that nobody has. */
 const NO_KEY = 'turn/user/coturn-exporter-doctor/allocation/000000000000000000/status';
 
+type Attempt = readonly [name: string, attempt: () => Promise<unknown>];
+
 /** What of a Redis may be used. */
 export interface Permissions {
   readonly findings: readonly Finding[];
@@ -25,11 +27,19 @@ export async function checkPermissions(
   { redis, subscriber }: { readonly redis: Redis; readonly subscriber: Redis },
   config: RedisSourceConfig,
 ): Promise<Permissions> {
-  const tries: readonly (readonly [name: string, attempt: () => Promise<unknown>])[] = [
+  const isCluster = config.endpoint.kind === 'cluster';
+  const dbs = config.dbs.length === 1 && config.dbs[0] === 0 ? [] : config.dbs;
+  const selections: Attempt[] = dbs.map((db) => ['select', () => redis.select(db)]);
+  const mget: Attempt[] = [['mget', () => redis.mget(NO_KEY)]];
+  const clusterReads: Attempt[] = [
+    ['get', () => redis.get(NO_KEY).catch(unlessMoved)],
+    ['cluster slots', () => redis.call('CLUSTER', 'SLOTS')],
+  ];
+  const tries: readonly Attempt[] = [
     ['ping', () => redis.ping()],
-    ['select', () => redis.select(config.db)],
+    ...(isCluster ? [] : selections),
     ['scan', () => redis.scan('0', 'COUNT', 1)],
-    ['mget', () => redis.mget(NO_KEY)],
+    ...(isCluster ? clusterReads : mget),
     ['psubscribe', () => subscriber.psubscribe(...PATTERNS)],
   ];
   const failures = new Map<string, Finding>();
@@ -40,12 +50,15 @@ export async function checkPermissions(
       failures.set(name, explain(name, error, config));
     }
   }
-  const permitted = tries.map(([name]) => name).filter((name) => !failures.has(name));
+  const names = [...new Set(tries.map(([name]) => name))];
+  const permitted = names.filter((name) => !failures.has(name));
   const summary = permitted.length === 0 ? [] : [ok('permissions', `may ${permitted.join(', ')}`)];
   return {
     findings: [...summary, ...failures.values()],
     canSubscribe: !failures.has('psubscribe'),
-    canScan: ['select', 'scan', 'mget'].every((name) => !failures.has(name)),
+    canScan: ['select', 'scan', 'mget', 'get', 'cluster slots'].every(
+      (name) => !failures.has(name),
+    ),
   };
 }
 
@@ -54,9 +67,9 @@ export async function checkPermissions(
  * are subscribed to: for PSUBSCRIBE Redis compares them letter by letter (acl.c,
  * `ACLCheckChannelAgainstList`), so that a wider one such as `&turn/*` does not permit these.
  */
-export function aclCommand(username: string | undefined): string {
+export function aclCommand(username: string | undefined, isCluster = false): string {
   const channels = PATTERNS.map((pattern) => `&${pattern}`).join(' ');
-  return `ACL SETUSER ${username ?? 'default'} ~turn/* ${channels} +psubscribe +scan +mget +ping +select`;
+  return `ACL SETUSER ${username ?? 'default'} ~turn/* ${channels} +psubscribe +scan +ping ${isCluster ? '+get +cluster|slots' : '+mget +select'}`;
 }
 
 function explain(name: string, error: unknown, config: RedisSourceConfig): Finding {
@@ -64,12 +77,21 @@ function explain(name: string, error: unknown, config: RedisSourceConfig): Findi
   if (name === 'select' && /out of range/i.test(message)) {
     return fail(
       name,
-      `there is no database ${config.db}`,
+      `there is no database ${config.dbs.join(' or ')}`,
       'end --redis.url in the dbname of redis-statsdb in turnserver.conf',
     );
   }
   if (!isDenied(error)) return fail(name, message, 'look at the log of Redis');
-  return fail(name, `the ACL denies it${subjectOf(message)}`, aclCommand(config.username));
+  return fail(
+    name,
+    `the ACL denies it${subjectOf(message)}`,
+    aclCommand(config.username, config.endpoint.kind === 'cluster'),
+  );
+}
+
+/** That another node of a cluster has the key says that this user may ask for it. */
+function unlessMoved(error: unknown): void {
+  if (!/^(?:MOVED|CLUSTERDOWN)/.test(messageOf(error))) throw error;
 }
 
 function subjectOf(message: string): string {

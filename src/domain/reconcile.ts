@@ -69,13 +69,18 @@ export class KeyScan {
     this.#adopted += 1;
   }
 
-  /** All keys were read. What lives without a key is suspect, never more than that. */
-  end(): ScanResult {
+  /**
+   * All keys were read. What lives without a key is suspect, never more than that.
+   *
+   * @param isPartial some keys are never set, so that only those say something that were found once
+   */
+  end(isPartial = false): ScanResult {
     const { keys, stats, allocations } = this.#origin;
     const missing: Allocation[] = [];
     const contradicting = new Set<string>();
     for (const allocation of allocations.values()) {
       if (!this.#isMissing(allocation)) continue;
+      if (isPartial && allocation.foundBy === 0) continue;
       missing.push(allocation);
       // Its key was set since the last whole scan began, and should be there.
       const wasSet = allocation.statusAfter >= keys.completed;

@@ -42,8 +42,9 @@ function parseStatsdb(text: string): Parsed<Target> {
 function parseRedis(text: string): Parsed<Target> {
   const parsed = parseRedisUrl(text);
   if (!parsed.ok) return parsed;
-  const { endpoint, db, tls, username, password } = parsed.value;
-  if (endpoint.kind !== 'server' || tls) {
+  const { endpoint, dbs, tls, username, password } = parsed.value;
+  const [db = 0, ...more] = dbs;
+  if (endpoint.kind !== 'server' || tls || more.length > 0) {
     return { ok: false, expected: `${EXPECTED}, without TLS or Sentinel` };
   }
   const credentials = {

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { formatHostPort } from '../config/values.ts';
 import { SourceStats } from '../domain/source-stats.ts';
-import { createRedisTelemetry } from './redis/redis-source.ts';
+import { SameServer } from './redis/same-server.ts';
 import type { ScanSink, Source } from './source.ts';
 import { createStatsdbSource, type StatsdbSource } from './statsdb/statsdb-source.ts';
 
@@ -48,17 +48,18 @@ async function createRedisSources(
 ): Promise<Source[]> {
   // ioredis is half of the time to start, and the embedded statsdb needs none of it.
   const { RedisSource } = await import('./redis/redis-source.ts');
+  const sameServer = new SameServer();
   return config.redis.sources.map((source) => {
     const stats = new SourceStats(source.name, 'status');
-    const telemetry = createRedisTelemetry(log, stats);
     return new RedisSource({
       resyncIntervalMs: config.redis.resyncIntervalMs,
       config: source,
-      tls: config.redis.tls,
+      access: config.redis.access,
       sink,
       stats,
       nowMs,
-      telemetry,
+      log,
+      sameServer,
     });
   });
 }

@@ -2,7 +2,8 @@ import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { SourceStats } from '../../src/domain/source-stats.ts';
-import { createRedisTelemetry, RedisSource } from '../../src/sources/redis/redis-source.ts';
+import { RedisSource } from '../../src/sources/redis/redis-source.ts';
+import { SameServer } from '../../src/sources/redis/same-server.ts';
 import { createStatsdbSource } from '../../src/sources/statsdb/statsdb-source.ts';
 import { createCleanup, type Defer } from '../support/cleanup.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
@@ -42,14 +43,16 @@ async function createRedisHarness(defer: Defer): Promise<SourceHarness> {
     config: {
       name: 'redis',
       endpoint: { kind: 'server', address: { host: '127.0.0.1', port } },
-      db: 0,
+      dbs: [0],
       tls: false,
     },
     sink,
     stats,
     nowMs: () => sink.nowMs,
     resyncIntervalMs: 60_000,
-    telemetry: createRedisTelemetry(log, stats),
+    access: {},
+    log,
+    sameServer: new SameServer(),
   });
   defer(() => source.stop());
   return {

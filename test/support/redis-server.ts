@@ -7,12 +7,16 @@ import { until } from './until.ts';
 
 export interface RedisServer {
   readonly port: number;
+  /** Of its own, unused. */
+  readonly morePorts: readonly number[];
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface RedisServerOptions {
   readonly password?: string;
+  /** More of its flags, without dashes: `{ 'tls-auth-clients': 'no' }`. */
+  readonly flags?: Readonly<Record<string, string>>;
 }
 
 /** A running `redis-server` on a free port of 127.0.0.1 that keeps nothing on disk. */
@@ -30,11 +34,13 @@ export async function prepareRedisServer(
   defer: Defer,
   options: RedisServerOptions = {},
 ): Promise<RedisServer> {
-  const { first: port } = await claimPorts(defer);
+  const { first: port, size } = await claimPorts(defer);
+  const morePorts = Array.from({ length: size - 1 }, (_, index) => port + 1 + index);
   const folder = createTempFolder(defer);
   let server: TestProcess | undefined;
   return {
     port,
+    morePorts,
     async start() {
       const process = new TestProcess(defer, {
         command: 'redis-server',
@@ -59,7 +65,7 @@ function redisArguments(given: {
   folder: string;
   options: RedisServerOptions;
 }): string[] {
-  const { password } = given.options;
+  const { password, flags = {} } = given.options;
   return [
     ...['--port', String(given.port)],
     ...['--bind', '127.0.0.1'],
@@ -67,6 +73,7 @@ function redisArguments(given: {
     ...['--appendonly', 'no'],
     ...['--dir', given.folder],
     ...(password === undefined ? [] : ['--requirepass', password]),
+    ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
   ];
 }
 

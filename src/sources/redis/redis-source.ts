@@ -1,6 +1,6 @@
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import type { RedisTlsConfig } from '../../config/config.ts';
+import type { RedisAccess } from '../../config/redis-access.ts';
 import type { RedisSourceConfig } from '../../config/redis-url.ts';
 import { PATTERNS } from '../../coturn/patterns.ts';
 import type { Origin } from '../../domain/origin.ts';
@@ -8,255 +8,383 @@ import type { ScanResult } from '../../domain/reconcile.ts';
 import type { SourceStats } from '../../domain/source-stats.ts';
 import { createReplyReader } from '../resp/replies.ts';
 import type { ScanSink, Source, SourceStatus } from '../source.ts';
-import { redisOptions, retryDelayMs } from './redis-options.ts';
-import { RedisResync } from './resync.ts';
+import type { Cause } from './causes.ts';
+import {
+  type ConnectionContext,
+  checkDatabases,
+  explain,
+  isAnswer,
+  openConnection,
+  type Place,
+  reasonOf,
+} from './connection.ts';
+import { locate } from './locate.ts';
+import type { Claimant, SameServer } from './same-server.ts';
+import { readAllStatusKeys } from './status-scan.ts';
 
-/** A subscriber hears nothing from an idle coturn, so only an answer to PING shows a live Redis. */
-const PING_INTERVAL_MS = 10_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 10_000;
 
-/** How long a new connection may take to be subscribed, in ms: one may be accepted and never answered. */
-const SUBSCRIBE_TIMEOUT_MS = 10_000;
+/**
+ * How often Redis is asked for a sign of life, in ms. A subscriber hears nothing from an idle coturn,
+ * and a Redis that stalls or cuts a connection is noticed late: all that was published before an
+ * answered question has come, what came after it may not.
+ */
+const PULSE_MS = 1_000;
+
+/** Pulses without an answer until the connection is given up. Not a time: we may have been stopped. */
+const MAX_MISSED_PULSES = 10;
+
+/** How long a source that is the same server as another stays away, in ms. */
+const SAME_SERVER_RETRY_MS = 30_000;
 
 /** What a Redis source works with. */
 export interface RedisSourceOptions {
   readonly config: RedisSourceConfig;
-  readonly tls?: RedisTlsConfig | undefined;
+  readonly access: RedisAccess;
   readonly sink: ScanSink;
   readonly stats: SourceStats;
   readonly nowMs: () => number;
   /** How long after a scan of the status keys the next one begins, in ms. */
   readonly resyncIntervalMs: number;
-  readonly telemetry: RedisTelemetry;
+  readonly log: Logger;
+  /** Shared by all sources. */
+  readonly sameServer: SameServer;
+}
+
+/** What a source is about. Each state ends its own timers and connections by {@link end}. */
+type State =
+  | { readonly kind: 'stopped' }
+  | Connecting
+  | { readonly kind: 'waiting'; readonly retry: NodeJS.Timeout }
+  | Subscribed;
+
+interface Connecting {
+  readonly kind: 'connecting';
+  /** Aborted when the attempt is over, with all connections made for it. */
+  readonly life: AbortController;
+}
+
+interface Subscribed {
+  readonly kind: 'subscribed';
+  readonly life: AbortController;
+  readonly redis: Redis;
+  readonly place: Place;
+  readonly pulse: NodeJS.Timeout;
+  resync: NodeJS.Timeout | undefined;
 }
 
 /**
  * Subscribes to the Redis that coturn publishes to, and reads its status keys after each
- * subscription to learn of allocations that began before. Connects again for ever.
+ * subscription to learn of allocations that began before. Connects again for ever: each attempt looks
+ * for the server anew, with the certificates and passwords of that moment.
  */
-export class RedisSource implements Source {
+export class RedisSource implements Source, Claimant {
   readonly stats: SourceStats;
   readonly #options: RedisSourceOptions;
   readonly #origin: Origin;
-  #subscriber: Redis | undefined;
-  #isSubscribed = false;
-  #lostAtMs = 0;
-  /** When Redis answered last, in ms. */
-  #answeredMs = 0;
-  #isStalled = false;
-  /** Refused subscriptions in a row. */
-  #refusals = 0;
-  #reason = 'not connected yet';
-  #pingTimer: NodeJS.Timeout | undefined;
-  #resyncTimer: NodeJS.Timeout | undefined;
-  readonly #resyncer: RedisResync;
+  readonly #log: Logger;
+  #state: State = { kind: 'stopped' };
+  #detail = 'not connected yet';
+  /** Attempts in a row that came to nothing. */
+  #failures = 0;
+  /** What the log was told since the last subscription, so that each cause is told once. */
+  readonly #told = new Set<string>();
+  /** All that was published before is here, in ms; undefined before the first subscription. */
+  #provenMs: number | undefined;
+  #mayAskIdentity = true;
+  #isWrongDatabase = false;
 
   constructor(options: RedisSourceOptions) {
     this.stats = options.stats;
     this.#options = options;
+    this.#log = options.log.child({ source: options.stats.name });
     this.#origin = options.sink.openOrigin(options.stats, options.stats.name);
-    this.#resyncer = new RedisResync(options);
+    options.sameServer.join(this);
+  }
+
+  get name(): string {
+    return this.stats.name;
   }
 
   status(): SourceStatus {
-    return {
-      kind: 'redis',
-      up: this.#isSubscribed,
-      ready: this.#isSubscribed,
-      detail: this.#isSubscribed ? 'subscribed' : this.#reason,
-    };
+    const isSubscribed = this.#state.kind === 'subscribed';
+    return { kind: 'redis', up: isSubscribed, ready: isSubscribed, detail: this.#detail };
   }
 
   async start(): Promise<void> {
-    if (this.#subscriber !== undefined) return;
-    const { config, tls, sink, nowMs } = this.#options;
-    const subscriber = new Redis(redisOptions(config, tls));
-    this.#subscriber = subscriber;
-    subscriber.on('pmessage', (_pattern: string, key: string, payload: string) => {
-      sink.receive(this.#origin, key, payload, nowMs());
-    });
-    subscriber.on('connect', () => {
-      this.#limit(subscriber);
-      this.#takeOver(subscriber);
-    });
-    subscriber.on('ready', () => void this.#subscribe(subscriber));
-    subscriber.on('error', (error: Error) => this.#fail(error.message));
-    subscriber.on('close', () => this.#lose());
-    // The first attempt may fail like any later one; `error` has told why.
-    subscriber.connect().catch(() => undefined);
+    if (this.#state.kind === 'stopped') this.#connect();
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#pingTimer);
-    clearTimeout(this.#resyncTimer);
-    const subscriber = this.#subscriber;
-    this.#subscriber = undefined;
-    this.#isSubscribed = false;
-    this.#reason = 'stopped';
-    subscriber?.removeAllListeners('close');
-    subscriber?.removeAllListeners('pmessage');
-    subscriber?.disconnect();
-    this.#resyncer.stop();
+    this.#enter({ kind: 'stopped' });
+    this.#detail = 'stopped';
+  }
+
+  yieldTo(other: string): void {
+    const { sink } = this.#options;
+    // What it brought twice ends with its lifetime; until then it counts for nothing.
+    sink.suspectAll(this.#origin);
+    this.#stepBack(other);
+  }
+
+  #enter(state: State): void {
+    const before = this.#state;
+    this.#state = state;
+    switch (before.kind) {
+      case 'connecting':
+        if (state.kind !== 'subscribed') before.life.abort();
+        break;
+      case 'waiting':
+        clearTimeout(before.retry);
+        break;
+      case 'subscribed':
+        clearInterval(before.pulse);
+        clearTimeout(before.resync);
+        before.life.abort();
+        break;
+      case 'stopped':
+        break;
+    }
+    if (state.kind !== 'subscribed') this.#options.sameServer.release(this);
+  }
+
+  #connect(): void {
+    const life = new AbortController();
+    this.#enter({ kind: 'connecting', life });
+    void this.#attempt(life);
+  }
+
+  async #attempt(life: AbortController): Promise<void> {
+    const context = this.#context(life.signal);
+    const isOver = () => life.signal.aborted;
+    let place: Place = { address: { host: '', port: 0 }, role: 'Redis' };
+    let broken: Error | undefined;
+    try {
+      place = await locate(context, this.#failures);
+      const redis = await openConnection(place, context);
+      if (isOver()) return redis.disconnect();
+      life.signal.addEventListener('abort', () => redis.disconnect(), { once: true });
+      redis.on('error', (error: Error) => {
+        broken ??= error;
+      });
+      redis.on('close', () => this.#lose(life, broken));
+      await checkDatabases(redis, context.config.dbs);
+      const other = await this.#sameAs(redis);
+      if (isOver()) return;
+      if (other !== undefined) return this.#stepBack(other);
+      this.#takeOver(redis, life.signal);
+      await redis.psubscribe(...PATTERNS);
+      if (!isOver()) this.#subscribed(redis, place, life);
+    } catch (error) {
+      if (isOver()) return;
+      const failure = await explain(broken ?? error, place, context);
+      if (!isOver()) this.#fail(failure.explained);
+    }
+  }
+
+  #context(signal: AbortSignal): ConnectionContext {
+    const { config, access } = this.#options;
+    return { config, access, signal, onTrouble: (cause) => this.#trouble(cause) };
+  }
+
+  /** The source that is connected to the same server, if one is. */
+  async #sameAs(redis: Redis): Promise<string | undefined> {
+    const { sameServer } = this.#options;
+    if (!sameServer.isNeeded) return undefined;
+    const { remoteAddress, remotePort } = redis.stream;
+    const identities = [`${remoteAddress} ${remotePort}`];
+    if (this.#mayAskIdentity) {
+      const info = await redis.info('server').catch((error: unknown) => {
+        if (!isAnswer(error)) throw error;
+        // Asked once only: each refusal stands in the log of Redis.
+        this.#mayAskIdentity = false;
+        return '';
+      });
+      const runId = /^run_id:(\w+)/m.exec(info)?.[1];
+      if (runId !== undefined) identities.push(runId);
+    }
+    return sameServer.claim(this, identities);
   }
 
   /**
    * Reads messages before ioredis does, which takes several times as long for each; all other
    * replies still go to it. Should a version of it read otherwise, `pmessage` tells the messages.
    */
-  #takeOver({ stream }: Redis): void {
+  #takeOver(redis: Redis, signal: AbortSignal): void {
+    const { sink, nowMs, sameServer } = this.#options;
+    const { stream } = redis;
+    let arrivedMs = 0;
+    const receive = (key: string, payload: string): void => {
+      if (signal.aborted) return;
+      sink.receive(this.#origin, key, payload, arrivedMs);
+      if (sameServer.isNeeded) sameServer.hear(this, `${key} ${payload}`, arrivedMs);
+    };
+    redis.on('pmessage', (_pattern: string, key: string, payload: string) => {
+      arrivedMs = nowMs();
+      receive(key, payload);
+    });
     const [listener, ...more] = stream.listeners('data');
     if (listener === undefined || more.length > 0) return;
-    const { sink, nowMs } = this.#options;
-    let arrivedMs = 0;
     const reader = createReplyReader({
       messageShared: (key, payload) => sink.receiveDelta(this.#origin, key, payload, arrivedMs),
-      message: (key, payload) => sink.receive(this.#origin, key, payload, arrivedMs),
+      message: receive,
       other: (bytes) => listener.call(stream, bytes),
     });
     stream.removeAllListeners('data');
     stream.on('data', (chunk: Buffer) => {
       // A connection that is closed still delivers what was under way.
-      if (this.#subscriber === undefined) return;
+      if (signal.aborted) return;
       arrivedMs = nowMs();
-      if (reader.push(chunk) !== undefined)
-        stream.destroy(new Error('it does not speak the Redis protocol'));
+      if (reader.push(chunk) !== undefined) {
+        stream.destroy(
+          new Error(`Protocol error, got ${JSON.stringify(String.fromCharCode(chunk[0] ?? 0))}`),
+        );
+      }
     });
   }
 
-  async #subscribe(subscriber: Redis): Promise<void> {
-    try {
-      await subscriber.psubscribe(...PATTERNS);
-    } catch (error) {
-      this.#fail(error instanceof Error ? error.message : String(error));
-      // Nothing comes over this connection: another attempt may find the ACL mended. ioredis takes
-      // it for a good one and would try again at once.
-      clearInterval(this.#pingTimer);
-      this.#refusals += 1;
-      const delayMs = retryDelayMs(this.#refusals, Math.random());
-      this.#resyncTimer = setTimeout(() => subscriber.disconnect(true), delayMs);
-      return;
+  #subscribed(redis: Redis, place: Place, life: AbortController): void {
+    const { nowMs, sink } = this.#options;
+    const now = nowMs();
+    const gapMs = this.#provenMs === undefined ? 0 : now - this.#provenMs;
+    this.#provenMs = now;
+    const pulse = this.#startPulse(redis, life).unref();
+    const state: Subscribed = { kind: 'subscribed', life, redis, place, pulse, resync: undefined };
+    this.#enter(state);
+    this.#failures = 0;
+    this.#told.clear();
+    this.#detail = 'subscribed';
+    if (gapMs > 0) {
+      sink.noteGap(this.#origin);
+      this.stats.countGap(gapMs);
+      const fields = { gapSeconds: gapMs / 1000 };
+      this.#log.warn(fields, 'subscribed again, events of the gap are lost');
+    } else {
+      this.#log.info('subscribed');
     }
-    if (this.#subscriber !== subscriber) return;
-    this.#isSubscribed = true;
-    this.#isStalled = false;
-    this.#answeredMs = this.#options.nowMs();
-    this.#refusals = 0;
-    this.#reason = '';
-    const { nowMs, sink, telemetry } = this.#options;
-    const gapMs = this.#lostAtMs === 0 ? 0 : nowMs() - this.#lostAtMs;
-    if (gapMs > 0) sink.noteGap(this.#origin);
-    this.stats.countGap(gapMs);
-    telemetry.subscribed(gapMs);
-    this.#watch(subscriber);
-    await this.#resync(subscriber);
+    void this.#resync(state, 0);
   }
 
-  /** Cuts a new connection over which no subscription comes about in time. */
-  #limit(subscriber: Redis): void {
-    clearInterval(this.#pingTimer);
-    this.#pingTimer = setInterval(() => {
-      this.#fail('no answer');
-      subscriber.disconnect(true);
-    }, SUBSCRIBE_TIMEOUT_MS);
-    this.#pingTimer.unref();
-  }
-
-  /** Cuts a connection whose Redis does not answer: a stalled one looks like a silent one. */
-  #watch(subscriber: Redis): void {
-    clearInterval(this.#pingTimer);
-    let isAnswered = true;
-    this.#pingTimer = setInterval(() => {
-      if (!isAnswered) {
-        this.#reason = 'no answer to PING';
-        this.#isStalled = true;
-        subscriber.disconnect(true);
+  /** Asks for a sign of life again and again; cuts a connection whose Redis gives none. */
+  #startPulse(redis: Redis, life: AbortController): NodeJS.Timeout {
+    let askedMs: number | undefined;
+    let missed = 0;
+    let ask: () => Promise<unknown> = () => redis.ping();
+    const answered = (): void => {
+      this.#provenMs = askedMs;
+      askedMs = undefined;
+      missed = 0;
+    };
+    return setInterval(() => {
+      if (askedMs !== undefined) {
+        missed += 1;
+        if (missed >= MAX_MISSED_PULSES) this.#lose(life, new Error('no answer to PING'));
         return;
       }
-      isAnswered = false;
-      subscriber.ping().then(
-        () => {
-          isAnswered = true;
-          this.#answeredMs = this.#options.nowMs();
-        },
-        () => undefined,
-      );
-    }, PING_INTERVAL_MS);
-    this.#pingTimer.unref();
+      askedMs = this.#options.nowMs();
+      ask().then(answered, (error: unknown) => {
+        if (!isAnswer(error)) return;
+        // A refusal is a sign of life. What it may ask for each time is what it is subscribed to.
+        ask = () => redis.psubscribe(...PATTERNS);
+        answered();
+      });
+    }, PULSE_MS);
   }
 
-  #fail(why: string): void {
-    this.#reason = why === '' ? 'connection failed' : why;
-    if (!this.#isSubscribed) this.#options.telemetry.connectionFailed(this.#reason);
+  #trouble(cause: Cause): void {
+    if (this.#state.kind === 'subscribed') return;
+    this.#detail = cause.finding;
+    this.#tell({ reason: cause.finding }, 'cannot receive events, trying again');
   }
 
-  #lose(): void {
-    clearInterval(this.#pingTimer);
-    clearTimeout(this.#resyncTimer);
-    if (!this.#isSubscribed) return;
-    this.#isSubscribed = false;
-    // A stall is noticed late: nothing may have come since the last sign of life.
-    const lastSignMs = Math.max(this.stats.lastEventMs, this.#answeredMs);
-    this.#lostAtMs = this.#isStalled ? lastSignMs : this.#options.nowMs();
-    if (this.#reason === '') this.#reason = 'connection closed';
-    this.#options.telemetry.disconnected(this.#reason);
+  #fail(cause: Cause): void {
+    this.#trouble(cause);
+    this.#failures += 1;
+    this.#retryIn(retryDelayMs(this.#failures, Math.random()));
+  }
+
+  #lose(life: AbortController, error?: Error): void {
+    if (this.#state.kind !== 'subscribed' || this.#state.life !== life) return;
+    const reason = error === undefined ? 'connection closed' : reasonOf(error);
+    this.#detail = reason;
+    this.stats.countDisconnect();
+    this.#log.warn({ reason }, 'connection lost, connecting again');
+    this.#retryIn(retryDelayMs(1, Math.random()));
+  }
+
+  #stepBack(other: string): void {
+    this.#detail = `the same server as source ${other}, which counts its events`;
+    const message =
+      'two --redis.url are one server: remove one of them, or write /0,1 for databases';
+    this.#tell({ other }, message);
+    this.#retryIn(SAME_SERVER_RETRY_MS);
+  }
+
+  #retryIn(delayMs: number): void {
+    this.#enter({ kind: 'waiting', retry: setTimeout(() => this.#connect(), delayMs) });
   }
 
   /** Compares what is known with the status keys, now and at every interval, while subscribed. */
-  async #resync(subscriber: Redis): Promise<void> {
-    await this.#resyncer.run(this.#origin);
-    clearTimeout(this.#resyncTimer);
-    if (this.#subscriber !== subscriber || !this.#isSubscribed) return;
-    this.#resyncTimer = setTimeout(
-      () => void this.#resync(subscriber),
-      this.#options.resyncIntervalMs,
-    );
+  async #resync(state: Subscribed, failures: number): Promise<void> {
+    const { sink, nowMs, resyncIntervalMs, config } = this.#options;
+    const { signal } = state.life;
+    let failed = failures;
+    try {
+      const startedMs = nowMs();
+      const scan = sink.beginScan(this.#origin, startedMs);
+      const context = this.#context(signal);
+      for await (const entries of readAllStatusKeys(state.place, context)) {
+        if (signal.aborted) return;
+        for (const { key, value } of entries) scan.found(key, value, nowMs());
+      }
+      if (signal.aborted) return;
+      // coturn sets keys on the node it talks to; those of the slots of others are refused to it.
+      this.#resynced(scan.end(config.endpoint.kind === 'cluster'), nowMs() - startedMs);
+      failed = 0;
+    } catch (error) {
+      if (signal.aborted) return;
+      const failure = await explain(error, state.place, this.#context(signal));
+      if (signal.aborted) return;
+      const { finding } = failure.explained;
+      this.#detail = `subscribed, but the status keys cannot be read: ${finding}`;
+      this.#tell(
+        { reason: finding },
+        'status keys cannot be read, live allocations may be missing',
+      );
+      failed += 1;
+    }
+    const delayMs =
+      failed === 0
+        ? resyncIntervalMs
+        : Math.min(resyncIntervalMs, retryDelayMs(failed + 3, Math.random()));
+    state.resync = setTimeout(() => void this.#resync(state, failed), delayMs);
+  }
+
+  #resynced(result: ScanResult, milliseconds: number): void {
+    this.#detail = 'subscribed';
+    this.#log.debug({ ...result, milliseconds: Math.round(milliseconds) }, 'status keys are read');
+    if (result.isWrongDatabase && !this.#isWrongDatabase) {
+      this.#log.warn(
+        'allocations live whose status keys are not there: the database number in --redis.url is probably not the dbname of redis-statsdb; missing keys mean nothing until some are found',
+      );
+    }
+    this.#isWrongDatabase = result.isWrongDatabase;
+  }
+
+  /** Attempts go on for ever: each cause is told once, its repetitions at debug. */
+  #tell(fields: { readonly reason?: string; readonly other?: string }, message: string): void {
+    const key = `${fields.reason ?? fields.other} ${message}`;
+    this.#log[this.#told.has(key) ? 'debug' : 'warn'](fields, message);
+    this.#told.add(key);
   }
 }
 
-/** What the log says about one Redis source, and the counters that go with it. */
-export interface RedisTelemetry {
-  subscribed(gapMs: number): void;
-  connectionFailed(why: string): void;
-  disconnected(why: string): void;
-  resynced(result: ScanResult, milliseconds: number): void;
-  resyncFailed(why: string): void;
-}
-
-/** Passwords never get here: what Redis and the network say does not hold them. */
-export function createRedisTelemetry(parentLog: Logger, stats: SourceStats): RedisTelemetry {
-  const log = parentLog.child({ source: stats.name });
-  let lastFailure = '';
-  let isWarned = false;
-  return {
-    subscribed(gapMs) {
-      lastFailure = '';
-      if (gapMs > 0) {
-        log.warn({ gapSeconds: gapMs / 1000 }, 'subscribed again, events of the gap are lost');
-      } else {
-        log.info('subscribed');
-      }
-    },
-    connectionFailed(why) {
-      // Attempts go on for ever: each new reason is told once, its repetitions at debug.
-      const level = why === lastFailure ? 'debug' : 'warn';
-      lastFailure = why;
-      log[level]({ reason: why }, 'cannot receive events, trying again');
-    },
-    disconnected(why) {
-      stats.countDisconnect();
-      lastFailure = why;
-      log.warn({ reason: why }, 'connection lost, connecting again');
-    },
-    resynced(result, milliseconds) {
-      log.debug({ ...result, milliseconds: Math.round(milliseconds) }, 'status keys are read');
-      if (result.isWrongDatabase && !isWarned) {
-        log.warn(
-          'allocations live whose status keys are not there: the database number in --redis.url is probably not the dbname of redis-statsdb; missing keys mean nothing until some are found',
-        );
-      }
-      isWarned = result.isWrongDatabase;
-    },
-    resyncFailed(why) {
-      log.warn({ reason: why }, 'status keys cannot be read, live allocations may be missing');
-    },
-  };
+/**
+ * How long to wait before attempt number `attempt` (from 1), in ms: doubling, within limits, and
+ * spread by `random` (0 to 1) so that many exporters do not come back at the same moment.
+ */
+export function retryDelayMs(attempt: number, random: number): number {
+  const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10));
+  return Math.round(limit * (0.5 + random / 2));
 }

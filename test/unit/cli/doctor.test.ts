@@ -9,7 +9,8 @@ describe('readDoctorConfig', () => {
     const argv = [...URL, '--redis.password-file', 'password', '--doctor.wait=3s', '--json'];
     const read = readDoctorConfig(argv, {}, (path) => files[path] ?? '');
     expect(read).toMatchObject({ waitMs: 3000, json: true });
-    expect(read?.config.redis.sources).toMatchObject([{ db: 2, password: 'hunter2' }]);
+    expect(read?.config.redis.sources).toMatchObject([{ dbs: [2] }]);
+    expect(read?.config.redis.secrets).toEqual(['hunter2']);
   });
 
   it('reads the environment of the exporter, and passes over its other variables', () => {

@@ -1,9 +1,19 @@
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type CommandLine, parseCommandLine } from '../../../src/config/command-line.ts';
 import { type Config, listSecrets } from '../../../src/config/config.ts';
 import { ConfigError } from '../../../src/config/config-error.ts';
 import { OPTIONS, renderFlagTable, renderHelp } from '../../../src/config/options.ts';
+import { CertificateAuthority } from '../../support/certificate-authority.ts';
+import { createCleanup } from '../../support/cleanup.ts';
+import { createTempFolder } from '../../support/temp-folder.ts';
+
+const cleanup = createCleanup();
+afterAll(() => cleanup.run());
+const authority = new CertificateAuthority(createTempFolder(cleanup.defer), 'ca');
+const certificate = authority.issue();
+const key = readFileSync(certificate.key, 'utf8');
 
 const FILES: ReadonlyMap<string, string> = new Map([
   ['/pw', 's3cret-f\n'],
@@ -11,9 +21,9 @@ const FILES: ReadonlyMap<string, string> = new Map([
   ['/empty', ''],
   ['/blank', '\n'],
   ['/two', 's3cret-f\ns3cret-g\n'],
-  ['/ca', 'CA\n'],
-  ['/cert', 'CERT\n'],
-  ['/key', 's3cret-key\n'],
+  ['/ca', readFileSync(authority.cert, 'utf8')],
+  ['/cert', readFileSync(certificate.cert, 'utf8')],
+  ['/key', key],
 ]);
 
 function readFile(path: string): string {
@@ -41,7 +51,7 @@ describe('parseCommandLine', () => {
     expect(parse([])).toEqual({
       kind: 'run',
       config: {
-        redis: { sources: [], resyncIntervalMs: 60_000 },
+        redis: { sources: [], access: {}, secrets: [], resyncIntervalMs: 60_000 },
         statsdb: { listen: [{ host: '127.0.0.1', port: 6380 }] },
         web: { listen: { host: '0.0.0.0', port: 10_641 }, telemetryPath: '/metrics' },
         session: { groupBy: 'user', lingerMs: 5_000 },
@@ -70,6 +80,8 @@ describe('parseCommandLine', () => {
       '--redis.url=rediss://u:s3cret@a/1#eu',
       '--redis.url=redis+sentinel://b,c:1/m',
       '--redis.password-file=/pw',
+      '--redis.sentinel-user=watcher',
+      '--redis.sentinel-password-file=/crlf',
       '--redis.tls-ca-file=/ca',
       '--redis.tls-cert-file=/cert',
       '--redis.tls-key-file=/key',
@@ -96,12 +108,16 @@ describe('parseCommandLine', () => {
       kind: 'check-config',
       config: {
         redis: {
-          sources: [
-            { name: 'eu', password: 's3cret' },
-            { name: 'b:26379/m/0', password: 's3cret-f' },
-          ],
+          sources: [{ name: 'eu', password: 's3cret' }, { name: 'b:26379/m/0' }],
           resyncIntervalMs: 10_000,
-          tls: { ca: 'CA\n', cert: 'CERT\n', key: 's3cret-key\n' },
+          access: {
+            passwordFile: '/pw',
+            sentinelUser: 'watcher',
+            sentinelPasswordFile: '/crlf',
+            caFile: '/ca',
+            certFile: '/cert',
+            keyFile: '/key',
+          },
         },
         statsdb: {
           listen: [
@@ -119,7 +135,7 @@ describe('parseCommandLine', () => {
       },
     });
     const secrets = result.kind === 'check-config' ? listSecrets(result.config) : [];
-    expect(secrets).toEqual(['s3cret', 's3cret-f', ' s3cret-f ', 's3cret-key\n']);
+    expect(secrets).toEqual(['s3cret-f', ' s3cret-f ', key, 's3cret', ' s3cret-f ']);
   });
 
   it.each(['redis://a redis://b', 'redis://a,redis://b', ' redis://a , REDIS://b '])(
@@ -143,7 +159,9 @@ describe('parseCommandLine', () => {
 
   it('gives user in URL the password from the file', () => {
     const config = configOf(['--redis.url=redis://ann@h', '--redis.password-file=/pw']);
-    expect(config.redis.sources[0]).toMatchObject({ username: 'ann', password: 's3cret-f' });
+    expect(config.redis.sources[0]).toMatchObject({ username: 'ann' });
+    expect(config.redis.access.passwordFile).toBe('/pw');
+    expect(config.redis.secrets).toEqual(['s3cret-f']);
   });
 
   it('reads files from disk unless told otherwise', () => {
@@ -189,7 +207,7 @@ describe('ConfigError', () => {
     ],
     [
       ['--redis.url=redis://u:s3cret@h/x'],
-      'Cannot parse --redis.url "redis://***@h/x": expected a database number from 0 to 2147483647 at the end of the path',
+      'Cannot parse --redis.url "redis://***@h/x": expected database numbers from 0 to 2147483647, each once, at the end of the path',
     ],
     [
       ['--redis.url=redis://u:s3cret'],
@@ -206,6 +224,26 @@ describe('ConfigError', () => {
     [
       ['--redis.url=redis://a:s3cret@h', '--redis.url=rediss://H:6379/0'],
       'Cannot use two --redis.url named "h:6379/0": expected different #names at their ends',
+    ],
+    [
+      ['--redis.url=redis://a/0#one', '--redis.url=rediss://:s3cret@A/1#two'],
+      'Cannot use two --redis.url of one Redis, "one" and "two": expected one, with its databases as in redis://host/0,1',
+    ],
+    [
+      ['--redis.url=redis://localhost#one', '--redis.url=redis://127.0.0.1#two'],
+      'Cannot use two --redis.url of one Redis, "one" and "two": expected one, with its databases as in redis://host/0,1',
+    ],
+    [
+      ['--redis.url=redis+sentinel://a,b/m#one', '--redis.url=redis+sentinel://b,c/m/1#two'],
+      'Cannot use two --redis.url of one Redis, "one" and "two": expected one, with its databases as in redis://host/0,1',
+    ],
+    [
+      ['--redis.url=redis://h', '--redis.sentinel-password-file=/pw'],
+      'Cannot use --redis.sentinel-password-file: expected a --redis.url with Sentinels',
+    ],
+    [
+      ['--redis.url=redis+sentinel://h/m', '--redis.sentinel-user=x'],
+      'Cannot use --redis.sentinel-user: expected --redis.sentinel-password-file with it',
     ],
     [
       ['--redis.password-file=/pw'],
@@ -308,7 +346,7 @@ describe('ConfigError', () => {
   it('names the variable when the value came from there', () => {
     const env = { COTURN_EXPORTER_REDIS_URL: 'redis://:s3cret@a, redis://:s3cret@b/x' };
     expect(() => parse([], env)).toThrow(
-      'Cannot parse COTURN_EXPORTER_REDIS_URL "redis://***@b/x": expected a database number',
+      'Cannot parse COTURN_EXPORTER_REDIS_URL "redis://***@b/x": expected database numbers',
     );
   });
 

@@ -10,29 +10,29 @@ describe('parseRedisUrl', () => {
   it.each<[string, Record<string, unknown>]>([
     [
       'redis://127.0.0.1',
-      { name: '127.0.0.1:6379/0', endpoint: server('127.0.0.1'), db: 0, tls: false },
+      { name: '127.0.0.1:6379/0', endpoint: server('127.0.0.1'), dbs: [0], tls: false },
     ],
     [
       'redis://Redis.Example.org:7000/2',
       {
         name: 'redis.example.org:7000/2',
         endpoint: server('redis.example.org', 7000),
-        db: 2,
+        dbs: [2],
         tls: false,
       },
     ],
     [
       'rediss://[2001:db8::7]:6380/1',
-      { name: '[2001:db8::7]:6380/1', endpoint: server('2001:db8::7', 6380), db: 1, tls: true },
+      { name: '[2001:db8::7]:6380/1', endpoint: server('2001:db8::7', 6380), dbs: [1], tls: true },
     ],
-    ['redis://[::1]/', { name: '[::1]:6379/0', endpoint: server('::1'), db: 0, tls: false }],
-    ['REDIS://h', { name: 'h:6379/0', endpoint: server('h'), db: 0, tls: false }],
+    ['redis://[::1]/', { name: '[::1]:6379/0', endpoint: server('::1'), dbs: [0], tls: false }],
+    ['REDIS://h', { name: 'h:6379/0', endpoint: server('h'), dbs: [0], tls: false }],
     [
       'redis://ann:pw@h',
       {
         name: 'h:6379/0',
         endpoint: server('h'),
-        db: 0,
+        dbs: [0],
         tls: false,
         username: 'ann',
         password: 'pw',
@@ -40,18 +40,18 @@ describe('parseRedisUrl', () => {
     ],
     [
       'redis://:pw@h',
-      { name: 'h:6379/0', endpoint: server('h'), db: 0, tls: false, password: 'pw' },
+      { name: 'h:6379/0', endpoint: server('h'), dbs: [0], tls: false, password: 'pw' },
     ],
     [
       'redis://ann@h',
-      { name: 'h:6379/0', endpoint: server('h'), db: 0, tls: false, username: 'ann' },
+      { name: 'h:6379/0', endpoint: server('h'), dbs: [0], tls: false, username: 'ann' },
     ],
     [
       'redis://a%3Ab:p%40s%2Fs%23%25%C3%A9:x@h#eu',
       {
         name: 'eu',
         endpoint: server('h'),
-        db: 0,
+        dbs: [0],
         tls: false,
         username: 'a:b',
         password: 'p@s/s#%é:x',
@@ -59,14 +59,17 @@ describe('parseRedisUrl', () => {
     ],
     [
       'redis://:p@w@h',
-      { name: 'h:6379/0', endpoint: server('h'), db: 0, tls: false, password: 'p@w' },
+      { name: 'h:6379/0', endpoint: server('h'), dbs: [0], tls: false, password: 'p@w' },
     ],
-    ['redis://h/3#m%C3%BCnchen-1', { name: 'münchen-1', endpoint: server('h'), db: 3, tls: false }],
+    [
+      'redis://h/3#m%C3%BCnchen-1',
+      { name: 'münchen-1', endpoint: server('h'), dbs: [3], tls: false },
+    ],
     [
       'redis+sentinel://a,b:1,[::1]:2/main',
       {
         name: 'a:26379/main/0',
-        db: 0,
+        dbs: [0],
         tls: false,
         endpoint: {
           kind: 'sentinel',
@@ -83,11 +86,38 @@ describe('parseRedisUrl', () => {
       'rediss+sentinel://u:p@a:1/my.main-1/5#x',
       {
         name: 'x',
-        db: 5,
+        dbs: [5],
         tls: true,
         username: 'u',
         password: 'p',
         endpoint: { kind: 'sentinel', master: 'my.main-1', sentinels: [{ host: 'a', port: 1 }] },
+      },
+    ],
+    ['redis://h/0,1', { name: 'h:6379/0,1', endpoint: server('h'), dbs: [0, 1], tls: false }],
+    [
+      'rediss+cluster://u:p@a,b:7001#c',
+      {
+        name: 'c',
+        dbs: [0],
+        tls: true,
+        username: 'u',
+        password: 'p',
+        endpoint: {
+          kind: 'cluster',
+          nodes: [
+            { host: 'a', port: 6379 },
+            { host: 'b', port: 7001 },
+          ],
+        },
+      },
+    ],
+    [
+      'redis+cluster://a',
+      {
+        name: 'a:6379/cluster',
+        dbs: [0],
+        tls: false,
+        endpoint: { kind: 'cluster', nodes: [{ host: 'a', port: 6379 }] },
       },
     ],
   ])('reads %s', (text, value) => {
@@ -102,7 +132,11 @@ describe('parseRedisUrl', () => {
     'redis:///0',
     '127.0.0.1:6379',
     'http://h',
-    'rediss+cluster://h',
+    'redis+clusters://h',
+    'redis+cluster://h/1',
+    'redis+cluster://h,',
+    'redis://h/0,',
+    'redis://h/1,1',
     'unix:///run/redis.sock',
     ' redis://h',
     'redis://h ',
@@ -156,7 +190,7 @@ describe('parseRedisUrl', () => {
         const value = {
           name: 'h:6379/0',
           endpoint: server('h'),
-          db: 0,
+          dbs: [0],
           tls: false,
           username,
           password,

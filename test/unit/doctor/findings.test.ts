@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import type { RedisSourceConfig } from '../../../src/config/redis-url.ts';
-import { explainFailure } from '../../../src/doctor/connect.ts';
 import { judgeKeys, type KeyEvidence } from '../../../src/doctor/database.ts';
 import { aclCommand } from '../../../src/doctor/permissions.ts';
 import { judgeVersion, parseKeyspace } from '../../../src/doctor/server-info.ts';
@@ -66,7 +64,7 @@ describe('judgeSettings', () => {
 
 describe('judgeKeys', () => {
   const nothing: KeyEvidence = {
-    db: 0,
+    dbs: [0],
     here: new Set(),
     elsewhere: new Map(),
     expected: 0,
@@ -125,62 +123,12 @@ describe('judgeKeys', () => {
   });
 });
 
-describe('explainFailure', () => {
-  const config: RedisSourceConfig = {
-    name: 'eu',
-    endpoint: { kind: 'server', address: { host: 'redis.example.org', port: 6379 } },
-    db: 0,
-    tls: false,
-    password: 'hunter2',
-  };
-
-  it.each([
-    ['ECONNREFUSED connect ECONNREFUSED 127.0.0.1:6379', /refused/, /start Redis/],
-    ['ETIMEDOUT connect ETIMEDOUT', /no answer/, /firewalls/],
-    ['Command timed out', /no answer/, /firewalls/],
-    ['ENOTFOUND getaddrinfo ENOTFOUND x', /host name/, /correct the host/],
-    ['WRONGPASS invalid username-password pair or user is disabled.', /wrong/, /password/],
-    ['ERR invalid password', /wrong/, /password/],
-    ['NOAUTH Authentication required.', /none was given/, /--redis.password-file/],
-    ['DENIED Redis is running in protected mode because', /protected mode/, /requirepass/],
-    ['SELF_SIGNED_CERT_IN_CHAIN self-signed certificate', /not trusted/, /--redis.tls-ca-file/],
-    ['UNABLE_TO_VERIFY_LEAF_SIGNATURE unable to verify', /not trusted/, /--redis.tls-ca-file/],
-    ['ERR_TLS_CERT_ALTNAME_INVALID Hostname/IP does not match', /another name/, /name in the/],
-    ['ERR_SSL_WRONG_VERSION_NUMBER wrong version number', /TLS/, /redis:\/\//],
-    [
-      'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED tlsv13 alert certificate required',
-      /refuses/,
-      /cert-file/,
-    ],
-    ['All sentinels are unreachable.', /Sentinel/, /SENTINEL MASTERS/],
-    ['ECONNRESET read ECONNRESET', /hangs up/, /rediss:\/\//],
-    ['Connection is closed.', /hangs up/, /rediss:\/\//],
-    ['something new', /something new/, /--redis.url/],
-  ])('explains %j', (reason, finding, fix) => {
-    expect(explainFailure(reason, config)).toEqual({
-      level: 'fail',
-      what: 'reachable',
-      finding: expect.stringMatching(finding),
-      fix: expect.stringMatching(fix),
-    });
-  });
-
-  it('names where it looked, without credentials', () => {
-    const { finding } = explainFailure('ECONNREFUSED', config);
-    expect(finding).toContain('redis.example.org:6379');
-    expect(finding).not.toContain('hunter2');
-  });
-
-  it('thinks of a Redis without TLS where TLS gets no answer', () => {
-    expect(explainFailure('ETIMEDOUT', { ...config, tls: true }).fix).toContain('redis://');
-  });
-});
-
 describe('aclCommand', () => {
   it('gives the patterns as they are subscribed to', () => {
     expect(aclCommand('exporter')).toBe(
-      'ACL SETUSER exporter ~turn/* &turn/realm/* &turn/user/* +psubscribe +scan +mget +ping +select',
+      'ACL SETUSER exporter ~turn/* &turn/realm/* &turn/user/* +psubscribe +scan +ping +mget +select',
     );
+    expect(aclCommand('exporter', true)).toMatch(/ \+ping \+get \+cluster\|slots$/);
     expect(aclCommand(undefined)).toMatch(/^ACL SETUSER default /);
   });
 });

@@ -6,7 +6,8 @@ import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RedisSourceConfig } from '../../../../src/config/redis-url.ts';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
-import { createRedisTelemetry, RedisSource } from '../../../../src/sources/redis/redis-source.ts';
+import { RedisSource, retryDelayMs } from '../../../../src/sources/redis/redis-source.ts';
+import { SameServer } from '../../../../src/sources/redis/same-server.ts';
 import { ObservedSink } from '../../../contract/observed-sink.ts';
 import { allocationKey, statusOf } from '../../../support/coturn-message.ts';
 import { prepareRedisServer, startRedisServer } from '../../../support/redis-server.ts';
@@ -44,7 +45,7 @@ function createScene(port: number, options: SceneOptions = {}): Scene {
     config: {
       name: 'main',
       endpoint: { kind: 'server', address: { host: '127.0.0.1', port } },
-      db: 0,
+      dbs: [0],
       tls: false,
       ...config,
     },
@@ -52,7 +53,9 @@ function createScene(port: number, options: SceneOptions = {}): Scene {
     stats,
     nowMs: () => sink.nowMs,
     resyncIntervalMs,
-    telemetry: createRedisTelemetry(logger, stats),
+    access: {},
+    log: logger,
+    sameServer: new SameServer(),
   });
   onTestFinished(() => source.stop());
   const logged = (level: string) =>
@@ -144,7 +147,7 @@ describe('RedisSource', () => {
     const { port } = await startRedisServer(onTestFinished);
     await (await connect(port, { db: 5 })).set(`${keyOf(1)}/status`, NEW);
     await (await connect(port)).set(`${keyOf(2)}/status`, NEW);
-    const scene = createScene(port, { db: 5 });
+    const scene = createScene(port, { dbs: [5] });
     await scene.source.start();
     await resynced(scene);
     const [key, ...others] = scene.sink.tracker.statusKeys(
@@ -167,7 +170,7 @@ describe('RedisSource', () => {
     scene.sink.nowMs = 12_500;
     await subscribed(scene);
     await resynced(scene, 2);
-    expect(scene.stats).toMatchObject({ disconnects: 1, gapMs: 2_500, resyncs: 2 });
+    expect(scene.stats).toMatchObject({ disconnects: 1, gapMs: 11_500, resyncs: 2 });
     expect(scene.sink.gaps).toBe(1);
     expect(scene.logged('warn').map(({ msg }) => msg)).toEqual([
       'connection lost, connecting again',
@@ -189,7 +192,7 @@ describe('RedisSource', () => {
       kind: 'redis',
       up: false,
       ready: false,
-      detail: `connect ECONNREFUSED 127.0.0.1:${server.port}`,
+      detail: `connection refused (127.0.0.1:${server.port})`,
     });
     await server.start();
     await subscribed(scene);
@@ -316,3 +319,17 @@ async function startRefusingRedis(refusal: {
   if (address === null || typeof address === 'string') throw new Error('No port');
   return address.port;
 }
+
+describe('retryDelayMs', () => {
+  it.each([
+    [1, 0, 50],
+    [1, 1, 100],
+    [3, 0.5, 300],
+    [7, 1, 6_400],
+    [8, 0, 5_000],
+    [8, 1, 10_000],
+    [Number.MAX_SAFE_INTEGER, 0, 5_000],
+  ])('waits before attempt %i, with chance %f, %i ms', (attempt, random, delayMs) => {
+    expect(retryDelayMs(attempt, random)).toBe(delayMs);
+  });
+});
