@@ -183,7 +183,7 @@ describe('doctor', () => {
     const { port } = await healthyRedis({ password: 'correct-horse' });
     const { first: nobody } = await claimPorts(onTestFinished);
     const cases = [
-      [`redis://127.0.0.1:${nobody}`, /^fail {2}reachable: connection refused .* - start Redis/],
+      [`redis://127.0.0.1:${nobody}`, /^fail {2}reachable: connection refused .* - start it there/],
       [`redis://127.0.0.1:${port}`, /^fail {2}reachable: a password is asked for.* - give it with/],
       [`redis://:hunter2@127.0.0.1:${port}`, /^fail {2}reachable: user or password is wrong/],
     ] as const;

@@ -20,9 +20,13 @@ export interface StatsPublisher {
 /** A connection to the Redis on `port`, as coturn's `redis-statsdb` would make. */
 export function connectStatsPublisher(
   defer: Defer,
-  options: { readonly port: number; readonly database: number },
+  options: { readonly port: number; readonly database: number; readonly password?: string },
 ): StatsPublisher {
-  const redis = new Redis({ host: '127.0.0.1', port: options.port, db: options.database });
+  const { port, database, password } = options;
+  const redis = new Redis({
+    ...{ host: '127.0.0.1', port, db: database },
+    ...(password === undefined ? {} : { password }),
+  });
   // Its server may be restarted under it; ioredis reconnects and repeats what was not answered.
   redis.on('error', () => undefined);
   defer(() => redis.disconnect());
@@ -30,7 +34,7 @@ export function connectStatsPublisher(
     async begin(allocation) {
       const key = keyOf(allocation, 'status');
       const payload = statusOf('new', { local: '127.0.0.1:3478', remote: '127.0.0.1:50000' });
-      await redis.set(key, payload);
+      await redis.set(key, payload).catch(unlessMoved);
       await redis.publish(key, payload);
     },
     async relay(allocation, bytes) {
@@ -40,10 +44,15 @@ export function connectStatsPublisher(
     },
     async end(allocation) {
       const key = keyOf(allocation, 'status');
-      await redis.del(key);
+      await redis.del(key).catch(unlessMoved);
       await redis.publish(key, 'deleted');
     },
   };
+}
+
+/** As coturn does, which knows of no cluster: the key is not set. */
+function unlessMoved(error: unknown): void {
+  if (!/^(?:MOVED|CLUSTERDOWN)/.test(error instanceof Error ? error.message : '')) throw error;
 }
 
 function keyOf({ realm, username, id }: PublishedAllocation, topic: string): string {

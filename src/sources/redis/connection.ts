@@ -199,23 +199,28 @@ export function isAnswer(error: unknown): boolean {
 }
 
 /**
- * Whether all databases of a source can be selected.
+ * Selects one of the databases of a source. Where the only one is number 0, in which a connection
+ * begins, nothing is asked: it may not be permitted.
  *
- * @throws {ConnectionFailure} that says which cannot: what is read there would be of another
+ * @throws {ConnectionFailure} when it cannot be had: what is read there would be of another
  */
-export async function checkDatabases(redis: Redis, dbs: readonly number[]): Promise<void> {
-  for (const db of dbs.length === 1 && dbs[0] === 0 ? [] : dbs) {
-    try {
-      await redis.select(db);
-    } catch (error) {
-      if (!isAnswer(error)) throw error;
-      const finding = isDenied(reasonOf(error))
-        ? `the ACL denies SELECT, so database ${db} cannot be read`
-        : `there is no database ${db}`;
-      const fix = isDenied(reasonOf(error))
-        ? 'permit +select'
-        : 'end --redis.url in the dbname of redis-statsdb in turnserver.conf';
-      throw new ConnectionFailure({ finding: `${finding} (${reasonOf(error)})`, fix }, error);
-    }
+export async function selectDatabase(
+  redis: Redis,
+  db: number,
+  { dbs }: RedisSourceConfig,
+): Promise<void> {
+  if (db === 0 && dbs.length === 1) return;
+  try {
+    await redis.select(db);
+  } catch (error) {
+    if (!isAnswer(error)) throw error;
+    const said = reasonOf(error);
+    const [finding, fix] = isDenied(said)
+      ? [`the ACL denies SELECT, so database ${db} cannot be read`, 'permit +select']
+      : [
+          `there is no database ${db}`,
+          'end --redis.url in the dbname of redis-statsdb in turnserver.conf',
+        ];
+    throw new ConnectionFailure({ finding: `${finding} (${said})`, fix }, error);
   }
 }

@@ -11,12 +11,12 @@ import type { ScanSink, Source, SourceStatus } from '../source.ts';
 import type { Cause } from './causes.ts';
 import {
   type ConnectionContext,
-  checkDatabases,
   explain,
   isAnswer,
   openConnection,
   type Place,
   reasonOf,
+  selectDatabase,
 } from './connection.ts';
 import { locate } from './locate.ts';
 import type { Claimant, SameServer } from './same-server.ts';
@@ -169,7 +169,7 @@ export class RedisSource implements Source, Claimant {
         broken ??= error;
       });
       redis.on('close', () => this.#lose(life, broken));
-      await checkDatabases(redis, context.config.dbs);
+      for (const db of context.config.dbs) await selectDatabase(redis, db, context.config);
       const other = await this.#sameAs(redis);
       if (isOver()) return;
       if (other !== undefined) return this.#stepBack(other);

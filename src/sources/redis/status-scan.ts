@@ -2,10 +2,10 @@ import type { Redis } from 'ioredis';
 import { STATUS_KEYS_PATTERN } from '../../coturn/patterns.ts';
 import {
   type ConnectionContext,
-  checkDatabases,
   isAnswer,
   openConnection,
   type Place,
+  selectDatabase,
 } from './connection.ts';
 import { clusterMasters } from './locate.ts';
 
@@ -42,7 +42,7 @@ export async function* readAllStatusKeys(
       return;
     }
     for (const db of dbs) {
-      await checkDatabases(redis, dbs.length === 1 ? dbs : [db]);
+      await selectDatabase(redis, db, options.config);
       yield* scanStatusKeys(redis);
     }
   } finally {

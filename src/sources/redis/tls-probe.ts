@@ -23,7 +23,7 @@ export async function probeTls(
   // Even so a reset may overtake the alert; seldom many times in a row.
   for (let attempt = 1; attempt < MAX_PROBES; attempt += 1) {
     const told = await probeOnce(address, tls);
-    if (told === undefined || !told.startsWith('ECONNRESET')) return told;
+    if (told === undefined || !/ECONNRESET|EPIPE|closed/.test(told)) return told;
   }
   return await probeOnce(address, tls);
 }
@@ -39,7 +39,7 @@ function probeOnce(
     const done = (error: (Error & { code?: string }) | undefined): void => {
       clearTimeout(timer);
       socket.destroy();
-      const told = error === undefined ? undefined : `${error.code ?? ''} ${error.message}`;
+      const told = error === undefined ? undefined : `${error.code ?? ''} ${error.message}`.trim();
       if (tls !== undefined) resolve(told);
       // An alert is TLS as well.
       else resolve(isOpen || /alert/i.test(told ?? '') ? 'plain to TLS' : undefined);
@@ -49,6 +49,6 @@ function probeOnce(
       if (tls === undefined) done(undefined);
     });
     socket.on('error', done);
-    socket.once('close', () => done(undefined));
+    socket.once('close', () => done(new Error('closed')));
   });
 }
