@@ -310,8 +310,8 @@ describe('ConfigError', () => {
       'Cannot use --statsdb.tls-cert-file: expected --statsdb.tls-key-file with it',
     ],
     [
-      [`--redis.url=${RS}`, '--statsdb.tls-cert-file=/cert', '--statsdb.tls-key-file=/key'],
-      'Cannot use --statsdb.tls-cert-file "/cert": expected a PEM certificate, and its key in --statsdb.tls-key-file (ERR_OSSL_PEM_NO_START_LINE)',
+      [`--redis.url=${RS}`, '--statsdb.tls-cert-file=/pw', '--statsdb.tls-key-file=/key'],
+      'Cannot use --statsdb.tls-cert-file "/pw": expected a PEM certificate, and its key in --statsdb.tls-key-file (ERR_OSSL_PEM_NO_START_LINE)',
     ],
     [
       ['--web.telemetry-path=metrics'],

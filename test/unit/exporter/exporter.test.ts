@@ -106,7 +106,7 @@ describe('createExporter', () => {
     expect((await metricsOf(web)).value('coturn_up', { source: 'main' })).toBe(0);
     const ready = await until(() => get(web, '/readyz'), {
       what: 'the reason',
-      isDone: ({ text }) => text.includes('ECONNREFUSED'),
+      isDone: ({ text }) => text.includes('connection refused'),
     });
     expect(ready.status).toBe(503);
     expect(ready.text).toContain('not ready: main: ');
