@@ -3,6 +3,7 @@ import { RECORD_FIELDS } from '../src/domain/session-record.ts';
 import { Tracker } from '../src/domain/tracker.ts';
 import { createRegistry, registerMetrics } from '../src/metrics/registry.ts';
 import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
+import { WebStats } from '../src/metrics/web-metrics.ts';
 import { RecordStats } from '../src/records/record-queue.ts';
 import { StateStats } from '../src/state/state-keeper.ts';
 
@@ -95,6 +96,7 @@ function allRegisteredMetrics(): RegisteredMetric[] {
     sources: { all: [], statsdb: [] },
     records: new RecordStats(),
     state: new StateStats(),
+    web: new WebStats(),
     build: { version: '', revision: '', nodeVersion: '' },
     maxUsers: 1,
     wallOffsetMs: () => 0,

@@ -7,10 +7,16 @@ import type { Config } from './config/config.ts';
 import { formatHostPort, type HostPort } from './config/values.ts';
 import { Tracker } from './domain/tracker.ts';
 import { createUserName } from './domain/user.ts';
+import { healthRoutes } from './http/health-routes.ts';
+import { createLandingPage } from './http/landing/page.ts';
 import { isHeard, type PublishTarget, setupLine } from './http/landing/setup.ts';
-import { createServer } from './http/server.ts';
+import { createMetricsRoute } from './http/metrics-route.ts';
+import type { Route } from './http/route.ts';
+import { createWebServer } from './http/server.ts';
+import type { WebLock, WebLockOptions } from './http/web-lock.ts';
 import { errorCode } from './log.ts';
 import { createRegistry, registerMetrics } from './metrics/registry.ts';
+import { WebStats } from './metrics/web-metrics.ts';
 import { createRecordFile, createStdout, recentRecordIds } from './records/record-file.ts';
 import { RecordQueue, RecordStats } from './records/record-queue.ts';
 import { createRecordLog, SessionFinisher } from './records/session-writer.ts';
@@ -59,7 +65,7 @@ export interface ExporterContext {
 
 /** An exporter of this configuration; nothing runs before `start`. */
 export async function createExporter(config: Config, context: ExporterContext): Promise<Exporter> {
-  const { clock, tracker, sources, records, keeper, finisher, server } = await wire(
+  const { clock, tracker, sources, records, keeper, finisher, page, server } = await wire(
     config,
     context,
   );
@@ -75,6 +81,7 @@ export async function createExporter(config: Config, context: ExporterContext): 
     await queue.close(LAST_RECORDS_MS);
     // A state file that could not be read, or was not needed yet, stays as it is.
     if (isStarted) await keeper?.stop();
+    page.stop();
     await server.close();
   };
   return {
@@ -83,6 +90,7 @@ export async function createExporter(config: Config, context: ExporterContext): 
       await attempt(() => keeper?.restore(), messageOf);
       const web = await attempt(() => server.listen(config.web.listen), cannotListen(config));
       isStarted = true;
+      page.start();
       finisher.start();
       keeper?.start();
       // Only listening can fail for good; a Redis that is away is waited for.
@@ -146,6 +154,7 @@ async function wire(config: Config, context: ExporterContext) {
   const sources = await createSources(config, { sink: tracker, nowMs, log });
   const records = createRecords(config, context);
   const state = new StateStats();
+  const web = new WebStats();
   const keeper = createKeeper(config, { log, clock, tracker, sources, state });
   const registry = createRegistry();
   const observer = registerMetrics(registry, {
@@ -153,27 +162,46 @@ async function wire(config: Config, context: ExporterContext) {
     sources,
     records: records.stats,
     state,
+    web,
     build,
     maxUsers: config.users.maxSeries,
     wallOffsetMs,
   });
+  const hasUserSeries = config.users.label !== 'none';
+  const metrics = createMetricsRoute({ registry, users, hasUserSeries, wallOffsetMs });
   const finisher = new SessionFinisher({
     tracker,
     records: createRecordLog(records.queue, wallOffsetMs, config.records),
     observer,
     nowMs,
+    isPressed: () => metrics.isRendering,
     onRecorded: (session) => keeper?.noteRecorded(session.id),
   });
-  const path = config.web.telemetryPath;
-  const hasUserSeries = config.users.label !== 'none';
+  const metricsPath = config.web.telemetryPath;
   const targets = (): PublishTarget[] => publishTargets(config, sources);
-  const server = await createServer({
-    metrics: { path, registry, users, hasUserSeries, wallOffsetMs },
-    health: { sources: sources.all, ledger },
-    landingPage: { build, metricsPath: path, targets, sources: sources.all, ledger, nowMs },
+  const shown = { sources: sources.all, ledger };
+  const page = createLandingPage({ ...shown, build, metricsPath, targets, nowMs });
+  const routes: [string, Route][] = [[metricsPath, metrics], ['/', page], ...healthRoutes(shown)];
+  const server = createWebServer({
+    ...config.web,
+    routes: new Map(routes),
+    lock: await openLock(config, { stats: web, log, nowMs }),
+    stats: web,
     log,
+    nowMs,
   });
-  return { clock, tracker, sources, records, keeper, finisher, server };
+  return { clock, tracker, sources, records, keeper, finisher, page, server };
+}
+
+/** @throws {ConfigError} when the file cannot be used */
+async function openLock(
+  { web }: Config,
+  context: Omit<WebLockOptions, 'path'>,
+): Promise<WebLock | undefined> {
+  if (web.configFile === undefined) return undefined;
+  // Loaded here: most have none, and its YAML takes longer to load than the rest of the server.
+  const { openWebLock } = await import('./http/web-lock.ts');
+  return openWebLock({ ...context, path: web.configFile });
 }
 
 /** Where a coturn can publish to, without the passwords. */

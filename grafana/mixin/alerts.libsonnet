@@ -281,6 +281,52 @@
       |||,
     }),
 
+    alert('CoturnWebRequestsRefused', 'warning', |||
+      max without (%(replicaLabel)s) (
+        sum without (reason) (
+          increase(coturn_exporter_web_refused_total{reason!="unauthorized"}[10m])
+        )
+      ) > 10
+        or
+      max without (%(replicaLabel)s) (coturn_exporter_web_connections) > 200
+    |||, {
+      hold: '5m',
+      summary: 'The HTTP server of coturn-exporter has more to do than it takes',
+      description: |||
+        {{ $value | humanize }} requests or connections at {{ $labels.instance }}. Scrapes by
+        Prometheus may be among those that are refused.
+      |||,
+    }),
+
+    alert('CoturnWebLoginsRefused', 'warning', |||
+      max without (%(replicaLabel)s) (
+        sum without (reason) (
+          increase(coturn_exporter_web_refused_total{reason="unauthorized"}[15m])
+        )
+      ) > 20
+    |||, {
+      summary: 'Logins to the HTTP server of coturn-exporter fail',
+      description: |||
+        {{ $value | humanize }} requests without a valid login in 15 minutes at
+        {{ $labels.instance }}.
+      |||,
+    }),
+
+    alert('CoturnWebConfigBad', 'critical', |||
+      min without (%(replicaLabel)s) (coturn_exporter_web_config_good) == 0
+        or
+      max without (%(replicaLabel)s, result) (
+        increase(coturn_exporter_web_config_reloads_total{result="failed"}[1h])
+      ) > 3
+    |||, {
+      hold: '2m',
+      summary: 'The file of --web.config.file cannot be used',
+      description: |||
+        {{ $labels.instance }} goes on with what it read before, also with a certificate that
+        may soon expire. It does not start again with the file as it is.
+      |||,
+    }),
+
     // Each of a pair has its own gaps, and what one missed the other counted.
     alert('CoturnEventGap', 'warning', |||
       min without (%(replicaLabel)s) (increase(coturn_exporter_source_gap_seconds_total[1h]))

@@ -5,6 +5,7 @@ import { eventsRow } from './exporter/events.ts';
 import { healthRow, processRow } from './exporter/health.ts';
 import { keepingRow } from './exporter/keeping.ts';
 import { sourcesRow } from './exporter/sources.ts';
+import { webRow } from './exporter/web.ts';
 import { EXPORTER_UID } from './links.ts';
 import { exporterVariables, prometheusVariable, sourceVariable } from './variables.ts';
 
@@ -18,6 +19,6 @@ export function coturnExporter(): Dashboard {
     last: '3h',
     annotations: [exporterStarts()],
     variables: [prometheusVariable(), ...exporterVariables(), sourceVariable()],
-    rows: [healthRow(), eventsRow(), sourcesRow(), keepingRow(), processRow()],
+    rows: [healthRow(), eventsRow(), sourcesRow(), keepingRow(), webRow(), processRow()],
   });
 }

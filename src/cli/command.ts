@@ -33,11 +33,19 @@ export async function answerOrRun(
       context.stdout.write(`coturn-exporter ${context.build.version}\n`);
       return 0;
     case 'check-config':
+      await checkWebConfig(command.config);
       context.stdout.write('configuration is valid\n');
       return 0;
     case 'run':
       return await run(command.config);
   }
+}
+
+/** @throws {ConfigError} when the file of `--web.config.file`, or one that it names, cannot be used */
+async function checkWebConfig({ web }: Config): Promise<void> {
+  if (web.configFile === undefined) return;
+  const { checkWebLock } = await import('../http/web-lock.ts');
+  checkWebLock(web.configFile);
 }
 
 /** Resolves when `signal` is aborted, at once if it has been. */

@@ -40,7 +40,16 @@ export interface Config {
     /** Paths of PEM files; absent: plain text. */
     readonly tls?: StatsdbTlsConfig;
   };
-  readonly web: { readonly listen: HostPort; readonly telemetryPath: string };
+  readonly web: {
+    readonly listen: HostPort;
+    readonly telemetryPath: string;
+    /** Absent: plain HTTP without a login. Read, with what it names, when the server is made. */
+    readonly configFile?: string;
+    /** Requests for pages at a time, at least 1. */
+    readonly maxRequests: number;
+    /** Whether health is told without a login. */
+    readonly probesUnauthenticated: boolean;
+  };
   readonly session: {
     readonly groupBy: SessionGrouping;
     /** Milliseconds that a closed allocation waits for late messages; may be 0. */
@@ -103,7 +112,7 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
   return {
     redis,
     statsdb: statsdbConfig(values, readFile),
-    web: { listen: values['web.listen-address'], telemetryPath: values['web.telemetry-path'] },
+    web: webConfig(values),
     session: { groupBy: values['session.group-by'], lingerMs: values['session.linger'] },
     users: {
       label: values['user.label'],
@@ -130,6 +139,23 @@ export function listSecrets(config: Config): string[] {
 function logConfig(values: OptionValues): Config['log'] {
   const format = values['log.format'];
   return { level: values['log.level'], ...(format === undefined ? {} : { format }) };
+}
+
+function webConfig(values: OptionValues): Config['web'] {
+  const configFile = values['web.config.file'];
+  const probesUnauthenticated = values['web.probes-unauthenticated'];
+  if (probesUnauthenticated && configFile === undefined) {
+    throw new ConfigError(
+      'Cannot use --web.probes-unauthenticated: expected --web.config.file with it',
+    );
+  }
+  return {
+    listen: values['web.listen-address'],
+    telemetryPath: values['web.telemetry-path'],
+    ...(configFile === undefined ? {} : { configFile }),
+    maxRequests: values['web.max-requests'],
+    probesUnauthenticated,
+  };
 }
 
 function stateConfig(values: OptionValues): Config['state'] {

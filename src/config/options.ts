@@ -41,6 +41,9 @@ export interface OptionValues {
   readonly 'statsdb.tls-client-ca-file': string | undefined;
   readonly 'web.listen-address': HostPort;
   readonly 'web.telemetry-path': string;
+  readonly 'web.config.file': string | undefined;
+  readonly 'web.max-requests': number;
+  readonly 'web.probes-unauthenticated': boolean;
   readonly 'session.group-by': SessionGrouping;
   readonly 'session.linger': number;
   readonly 'user.label': UserLabel;
@@ -164,6 +167,21 @@ export const OPTIONS: OptionTable<OptionValues> = {
     type: urlPath(),
     default: '/metrics',
     help: 'Path of the metrics.',
+  },
+  'web.config.file': {
+    kind: 'single',
+    type: filePath(),
+    help: "File with TLS, client certificates and logins of the HTTP server, in the format of Prometheus' exporter-toolkit. Read again when it changes.",
+  },
+  'web.max-requests': {
+    kind: 'single',
+    type: wholeNumber({ min: 1, max: 10_000 }),
+    default: '40',
+    help: 'Most HTTP requests answered at a time; further ones get 503. /livez, /healthz and /readyz are always answered.',
+  },
+  'web.probes-unauthenticated': {
+    kind: 'switch',
+    help: 'Answer /livez, /healthz and /readyz without the login that --web.config.file asks for.',
   },
   'session.group-by': {
     kind: 'single',

@@ -1,34 +1,34 @@
-import type { FastifyInstance } from 'fastify';
 import type { Ledger } from '../domain/ledger.ts';
 import type { Source } from '../sources/source.ts';
+import { plain, type Route } from './route.ts';
 
-/** What {@link addHealthRoutes} answers from. */
+/** What {@link healthRoutes} answer from. */
 export interface HealthRoutesOptions {
   readonly sources: readonly Source[];
   readonly ledger: Ledger;
 }
 
-const PLAIN = 'text/plain; charset=utf-8';
-
 /**
- * Serves the answers for those who run the process: `/livez` and `/healthz` (it lives), `/readyz`
- * (every source can receive, else 503) and `/drain` (the number of live allocations).
+ * The answers for those who run the process: `/livez` and `/healthz` (it lives), `/readyz` (every
+ * source can receive, else 503) and `/drain` (the number of live allocations).
  */
-export function addHealthRoutes(server: FastifyInstance, options: HealthRoutesOptions): void {
-  const { sources, ledger } = options;
-  for (const path of ['/livez', '/healthz']) {
-    server.get(path, (_request, reply) => reply.type(PLAIN).send('ok\n'));
-  }
-  server.get('/readyz', (_request, reply) => {
-    const states = sources.map((source) => ({ name: source.stats.name, ...source.status() }));
-    const isReady = states.every(({ ready }) => ready);
-    const lines = states.map(
-      ({ name, ready, detail }) => `${ready ? 'ready' : 'not ready'}: ${name}: ${detail}\n`,
-    );
-    return reply
-      .code(isReady ? 200 : 503)
-      .type(PLAIN)
-      .send(lines.join(''));
-  });
-  server.get('/drain', (_request, reply) => reply.type(PLAIN).send(`${ledger.countLive()}\n`));
+export function healthRoutes({ sources, ledger }: HealthRoutesOptions): [string, Route][] {
+  const live: Route = { kind: 'probe', answer: () => plain(200, 'ok') };
+  const ready: Route = {
+    kind: 'probe',
+    answer() {
+      const states = sources.map((source) => ({ name: source.stats.name, ...source.status() }));
+      const lines = states.map(
+        ({ name, ready, detail }) => `${ready ? 'ready' : 'not ready'}: ${name}: ${detail}`,
+      );
+      return plain(states.every((state) => state.ready) ? 200 : 503, lines.join('\n'));
+    },
+  };
+  const drain: Route = { kind: 'page', answer: () => plain(200, String(ledger.countLive())) };
+  return [
+    ['/livez', live],
+    ['/healthz', live],
+    ['/readyz', ready],
+    ['/drain', drain],
+  ];
 }

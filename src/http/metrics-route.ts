@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import { once } from 'node:events';
+import { createGzip } from 'node:zlib';
 import type { Users } from '../domain/user.ts';
 import {
   CONTENT_TYPES,
@@ -9,10 +9,10 @@ import {
 } from '../metrics/exposition.ts';
 import type { MetricsRegistry } from '../metrics/registry.ts';
 import { renderUserMetrics } from '../metrics/user-metrics.ts';
+import type { Route } from './route.ts';
 
-/** What {@link addMetricsRoute} shows. */
+/** What {@link createMetricsRoute} shows. */
 export interface MetricsRouteOptions {
-  readonly path: string;
   readonly registry: MetricsRegistry;
   readonly users: Users;
   /** False with `--user.label none`. */
@@ -20,24 +20,86 @@ export interface MetricsRouteOptions {
   readonly wallOffsetMs: () => number;
 }
 
-/** Serves the metrics, as a stream: text 0.0.4, or OpenMetrics 1.0.0 for those who prefer it. */
-export function addMetricsRoute(server: FastifyInstance, options: MetricsRouteOptions): void {
-  server.get(options.path, (request, reply) => {
-    const format = preferredFormat(request.headers.accept);
-    return reply
-      .header('content-type', CONTENT_TYPES[format])
-      .header('vary', 'Accept')
-      .send(Readable.from(renderMetrics(options, format), { objectMode: false }));
-  });
+/** The metrics, and whether somebody waits for them. */
+export interface MetricsRoute extends Route {
+  readonly isRendering: boolean;
+}
+
+type Encoding = 'gzip' | 'identity';
+type Body = readonly Uint8Array[];
+
+/**
+ * Serves the metrics: text 0.0.4, or OpenMetrics 1.0.0 for those who prefer it. There is one
+ * rendering at a time, and all who wait for the same one share it, so that many scrapes cost no
+ * more than one; an answer may thus have begun a moment before its request.
+ */
+export function createMetricsRoute(options: MetricsRouteOptions): MetricsRoute {
+  const running = new Map<string, Promise<Body>>();
+  let last: Promise<unknown> = Promise.resolve();
+  const share = (format: ExpositionFormat, encoding: Encoding): Promise<Body> => {
+    const key = `${format} ${encoding}`;
+    let body = running.get(key);
+    if (body === undefined) {
+      const before = last;
+      body = (async () => {
+        await before;
+        return await encode(renderMetrics(options, format), encoding);
+      })().finally(() => running.delete(key));
+      running.set(key, body);
+      last = body.catch(() => undefined);
+    }
+    return body;
+  };
+  return {
+    kind: 'page',
+    get isRendering() {
+      return running.size > 0;
+    },
+    async answer({ accept, acceptEncoding, isHead }) {
+      const format = preferredFormat(accept);
+      const encoding = takesGzip(acceptEncoding) ? 'gzip' : 'identity';
+      const headers = {
+        'content-type': CONTENT_TYPES[format],
+        vary: 'Accept, Accept-Encoding',
+        ...(encoding === 'gzip' ? { 'content-encoding': 'gzip' } : {}),
+      };
+      return { status: 200, headers, body: isHead ? [] : await share(format, encoding) };
+    },
+  };
 }
 
 async function* renderMetrics(
   options: MetricsRouteOptions,
   format: ExpositionFormat,
 ): AsyncGenerator<string> {
-  yield await renderRegistry(options.registry, format);
+  yield* renderRegistry(options.registry, format);
   if (options.hasUserSeries) yield* renderUserMetrics(options.users, options.wallOffsetMs());
   if (format === 'openmetrics') yield OPENMETRICS_END;
+}
+
+/** The text as bytes. zlib compresses on its own threads, so a large scrape holds up no events. */
+async function encode(pieces: AsyncIterable<string>, encoding: Encoding): Promise<Body> {
+  const body: Uint8Array[] = [];
+  if (encoding === 'identity') {
+    for await (const piece of pieces) body.push(Buffer.from(piece));
+    return body;
+  }
+  const gzip = createGzip();
+  gzip.on('data', (bytes: Uint8Array) => body.push(bytes));
+  const ended = once(gzip, 'end');
+  // Whoever awaits it below may not come so far.
+  ended.catch(() => undefined);
+  try {
+    for await (const piece of pieces) {
+      if (!gzip.write(piece)) await once(gzip, 'drain');
+    }
+  } catch (error) {
+    gzip.destroy();
+    throw error;
+  }
+  gzip.end();
+  await ended;
+  return body;
 }
 
 /**
@@ -45,16 +107,27 @@ async function* renderMetrics(
  *
  *     application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5
  */
-export function preferredFormat(accept: string | undefined): ExpositionFormat {
+export function preferredFormat(accept: string): ExpositionFormat {
   let openmetrics = 0;
   let text = 0;
-  for (const range of (accept ?? '').split(',')) {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-    const quality = qualityOf(parameters);
+  for (const [type, quality] of rangesOf(accept)) {
     if (type === 'application/openmetrics-text') openmetrics = Math.max(openmetrics, quality);
     if (type === 'text/plain' || type === 'text/*') text = Math.max(text, quality);
   }
   return openmetrics > 0 && openmetrics >= text ? 'openmetrics' : 'text';
+}
+
+/** Whether an `Accept-Encoding` header takes gzip: `gzip, deflate;q=0.5`, `*`. */
+export function takesGzip(acceptEncoding: string): boolean {
+  const ranges = new Map(rangesOf(acceptEncoding));
+  return (ranges.get('gzip') ?? ranges.get('*') ?? 0) > 0;
+}
+
+function rangesOf(header: string): [name: string, quality: number][] {
+  return header.split(',').map((range) => {
+    const [name = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    return [name, qualityOf(parameters)];
+  });
 }
 
 function qualityOf(parameters: readonly string[]): number {

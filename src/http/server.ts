@@ -1,60 +1,225 @@
-import compress from '@fastify/compress';
-import { type FastifyInstance, type FastifyReply, fastify } from 'fastify';
-import type { Logger } from 'pino';
-import { addHealthRoutes, type HealthRoutesOptions } from './health-routes.ts';
-import { addLandingPage, type LandingPageOptions } from './landing/page.ts';
-import { addMetricsRoute, type MetricsRouteOptions } from './metrics-route.ts';
+import { createServer as createHttpServer } from 'node:http';
+import { constants, createSecureServer } from 'node:http2';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createNetServer, type Server, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { formatHostPort, type HostPort } from '../config/values.ts';
+import {
+  createHandler,
+  type Handler,
+  type HandlerOptions,
+  type Request,
+  type Response,
+} from './handler.ts';
+import type { LockedTls } from './web-lock.ts';
 
-/** All that the server shows. */
-export interface ServerOptions {
-  readonly metrics: MetricsRouteOptions;
-  readonly health: HealthRoutesOptions;
-  readonly landingPage: LandingPageOptions;
-  readonly log: Logger;
+/** What {@link createWebServer} serves, and when it is. */
+export interface WebServerOptions extends Omit<HandlerOptions, 'onAnswer'> {
+  readonly nowMs: () => number;
 }
 
-/** What a client may send in one request; there is nothing to send but headers. */
-const BODY_LIMIT_BYTES = 1024;
-const REQUEST_TIMEOUT_MS = 30_000;
+/** The HTTP server, with TLS where a lock asks for it. */
+export interface WebServer {
+  /** @returns `http://host:port`, or `https://…`, where it listens */
+  listen(address: HostPort): Promise<string>;
+  /** Closes every connection. Safe to call twice, and before `listen`. */
+  close(): Promise<void>;
+  readonly handler: Handler;
+}
 
-/** The HTTP server with all its routes, not listening yet. Only GET and HEAD are answered. */
-export async function createServer(options: ServerOptions): Promise<FastifyInstance> {
-  const server = fastify({
-    logger: false,
-    bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    forceCloseConnections: true,
-    frameworkErrors: (_error, _request, reply) => sendPlain(reply, 400, 'bad request'),
+/** The most connections; beyond, the one that has been idle longest gives way. */
+const MAX_CONNECTIONS = 256;
+/** How long a request, or a TLS handshake, may take to arrive, in ms. */
+const REQUEST_DEADLINE_MS = 10_000;
+/** How long a connection may idle between two requests: Prometheus usually asks every minute. */
+const IDLE_DEADLINE_MS = 75_000;
+/** How long a reader may take: this, and the time of a slow line for all bytes. */
+const ANSWER_DEADLINE_MS = 10_000;
+const SLOW_LINE_BYTES_PER_MS = 64;
+const SWEEP_MS = 1_000;
+
+/** One connection; found again by the address and the port of its other end. */
+interface Connection {
+  readonly socket: Socket;
+  /** Answers that are not written to their end. */
+  unfinished: number;
+  idleSinceMs: number;
+  /** When it is closed, unless something happens. */
+  deadlineMs: number;
+}
+
+/** A server for these routes, not listening yet. */
+export function createWebServer(options: WebServerOptions): WebServer {
+  const connections = new Connections(options);
+  const handler = createHandler({
+    ...options,
+    onAnswer: (request, bytes) => connections.noteAnswer(request, bytes),
   });
-  // Nothing is taken, so bodies are not read, whatever they are.
-  server.removeAllContentTypeParsers();
-  server.addContentTypeParser('*', (_request, _body, done) => done(null));
-  // zlib compresses on its own threads, so a large scrape does not hold up events.
-  await server.register(compress, {
-    encodings: ['gzip', 'identity'],
-    customTypes: /^(text\/|application\/openmetrics-text)/,
+  const serve = (request: Request, response: Response): void => {
+    if (connections.begin(request, response)) void handler(request, response);
+  };
+  const { lock } = options;
+  const plainServer = createHttpServer({ keepAliveTimeout: IDLE_DEADLINE_MS }, serve);
+  let secured: { readonly tls: LockedTls; readonly server: Server } | undefined;
+  /** What takes a connection: made anew when certificates or rules changed. */
+  const acceptor = (): Server => {
+    lock?.refresh();
+    const tls = lock?.tls;
+    if (tls === undefined) return plainServer;
+    if (secured?.tls !== tls) secured = { tls, server: createTlsServer(tls, serve) };
+    return secured.server;
+  };
+  const server = createNetServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    if (connections.add(socket)) acceptor().emit('connection', socket);
   });
-  addMetricsRoute(server, options.metrics);
-  addHealthRoutes(server, options.health);
-  addLandingPage(server, options.landingPage);
-  addRefusals(server, options.log);
+  return {
+    handler,
+    async listen(address) {
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ host: address.host, port: address.port }, resolve);
+      });
+      // Such as no file descriptor left: who connects next may have more luck.
+      server.on('error', (err) => options.log.warn({ err }, 'a connection could not be accepted'));
+      connections.start();
+      const bound = server.address();
+      if (bound === null || typeof bound === 'string') throw new TypeError('No address');
+      const scheme = lock?.tls === undefined ? 'http' : 'https';
+      const host = { '0.0.0.0': '127.0.0.1', '::': '::1' }[bound.address] ?? bound.address;
+      return `${scheme}://${formatHostPort({ host, port: bound.port })}`;
+    },
+    async close() {
+      connections.stop();
+      if (!server.listening) return;
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function createTlsServer(
+  tls: LockedTls,
+  serve: (request: Request, response: Response) => void,
+): Server {
+  const common = { ...tls.options, handshakeTimeout: REQUEST_DEADLINE_MS };
+  const server = tls.http2
+    ? createSecureServer(
+        { ...common, allowHTTP1: true, settings: { maxConcurrentStreams: 1 } },
+        serve,
+      )
+    : createHttpsServer({ ...common, keepAliveTimeout: IDLE_DEADLINE_MS }, serve);
+  server.prependListener('secureConnection', (socket: TLSSocket) => {
+    if (!tls.isWelcome(socket)) socket.destroy();
+  });
+  // A peer that breaks off is nobody's fault.
+  server.on('sessionError', () => undefined);
   return server;
 }
 
-function addRefusals(server: FastifyInstance, log: Logger): void {
-  server.setNotFoundHandler((request, reply) => {
-    if (request.method === 'GET' || request.method === 'HEAD') {
-      return sendPlain(reply, 404, 'not found');
+/** Who is connected, and for how long each may keep us waiting. */
+class Connections {
+  readonly #options: WebServerOptions;
+  readonly #byPeer = new Map<string, Connection>();
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: WebServerOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#sweep(), SWEEP_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    for (const { socket } of this.#byPeer.values()) socket.destroy();
+  }
+
+  /** @returns false when there was no place, and it is closed */
+  add(socket: Socket): boolean {
+    const { stats, nowMs } = this.#options;
+    socket.on('error', () => undefined);
+    if (this.#byPeer.size >= MAX_CONNECTIONS && !this.#makePlace()) {
+      stats.refused.connections += 1;
+      socket.destroy();
+      return false;
     }
-    return sendPlain(reply.header('allow', 'GET, HEAD'), 405, 'method not allowed');
-  });
-  server.setErrorHandler((error: { statusCode?: number }, request, reply) => {
-    const code = error.statusCode ?? 500;
-    if (code >= 500) log.error({ err: error, path: request.url }, 'a request failed');
-    return sendPlain(reply, code, code >= 500 ? 'internal error' : 'bad request');
-  });
+    const peer = peerOf(socket);
+    const idleSinceMs = nowMs();
+    const deadlineMs = idleSinceMs + REQUEST_DEADLINE_MS;
+    this.#byPeer.set(peer, { socket, unfinished: 0, idleSinceMs, deadlineMs });
+    stats.connections = this.#byPeer.size;
+    socket.once('close', () => {
+      this.#byPeer.delete(peer);
+      stats.connections = this.#byPeer.size;
+    });
+    return true;
+  }
+
+  /** @returns false when this connection has an answer to read first, and the request is dropped */
+  begin(request: Request, response: Response): boolean {
+    const connection = this.#byPeer.get(peerOf(request.socket));
+    if (connection === undefined) return true;
+    if (connection.unfinished > 0) {
+      this.#options.stats.refused.pipelined += 1;
+      if ('stream' in request) request.stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      else connection.unfinished = Number.POSITIVE_INFINITY;
+      return false;
+    }
+    connection.unfinished = 1;
+    connection.deadlineMs = Number.POSITIVE_INFINITY;
+    let isDone = false;
+    const done = (): void => {
+      if (isDone) return;
+      isDone = true;
+      this.#finish(connection);
+    };
+    response.once('finish', done);
+    response.once('close', done);
+    return true;
+  }
+
+  noteAnswer(request: Request, bytes: number): void {
+    const connection = this.#byPeer.get(peerOf(request.socket));
+    if (connection === undefined) return;
+    const patience = ANSWER_DEADLINE_MS + bytes / SLOW_LINE_BYTES_PER_MS;
+    connection.deadlineMs = this.#options.nowMs() + patience;
+  }
+
+  #finish(connection: Connection): void {
+    const nowMs = this.#options.nowMs();
+    // Who sends requests without reading answers may come again, one by one.
+    if (connection.unfinished > 1) connection.socket.destroySoon();
+    connection.unfinished = 0;
+    connection.idleSinceMs = nowMs;
+    connection.deadlineMs = nowMs + IDLE_DEADLINE_MS;
+  }
+
+  #makePlace(): boolean {
+    let oldest: Connection | undefined;
+    for (const connection of this.#byPeer.values()) {
+      if (connection.unfinished > 0) continue;
+      if (oldest === undefined || connection.idleSinceMs < oldest.idleSinceMs) oldest = connection;
+    }
+    if (oldest === undefined) return false;
+    this.#options.stats.refused.connections += 1;
+    this.#byPeer.delete(peerOf(oldest.socket));
+    oldest.socket.destroy();
+    return true;
+  }
+
+  #sweep(): void {
+    const nowMs = this.#options.nowMs();
+    for (const { socket, deadlineMs } of this.#byPeer.values()) {
+      if (nowMs < deadlineMs) continue;
+      this.#options.stats.refused.slow += 1;
+      socket.destroy();
+    }
+  }
 }
 
-function sendPlain(reply: FastifyReply, code: number, text: string): FastifyReply {
-  return reply.code(code).type('text/plain; charset=utf-8').send(`${text}\n`);
+function peerOf(socket: {
+  remoteAddress?: string | undefined;
+  remotePort?: number | undefined;
+}): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

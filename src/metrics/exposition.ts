@@ -1,4 +1,5 @@
-import type { MetricObjectWithValues, MetricValue } from 'prom-client';
+import type { MetricObjectWithValues, MetricValueWithName } from 'prom-client';
+import { isLineMetric, type LineMetric, type SampleLine } from './live-metric.ts';
 import type { MetricsRegistry } from './registry.ts';
 
 /** The formats that a scrape can ask for. */
@@ -13,57 +14,91 @@ export const CONTENT_TYPES: Record<ExpositionFormat, string> = {
 /** Ends an OpenMetrics exposition. */
 export const OPENMETRICS_END = '# EOF\n';
 
-/**
- * A value as prom-client hands it out. Its own serialiser cannot show one registry in both formats
- * (it renames the counters for good), so we write the text from its numbers.
- */
-interface ShownValue extends MetricValue<string> {
-  readonly metricName?: string;
-  readonly exemplar?: {
-    readonly labelSet: Record<string, string>;
-    readonly value: number;
-    /** Unix time in seconds. */
-    readonly timestamp: number;
-  } | null;
-}
+/** How many series are written before the event loop gets its turn; 1 or 2 ms of work. */
+const SLICE = 1000;
 
-/** The text of every metric in a registry, without {@link OPENMETRICS_END}. */
-export async function renderRegistry(
+/** How much text is handed on at a time, in characters. */
+const CHUNK_LENGTH = 64 * 1024;
+
+/**
+ * The text of every metric in a registry, without {@link OPENMETRICS_END}, in pieces. There can be
+ * a hundred thousand series, so events are taken in while it is written. All gauges are read at one
+ * moment, before the rest, so that those which count the same things agree.
+ */
+export async function* renderRegistry(
   registry: MetricsRegistry,
   format: ExpositionFormat,
-): Promise<string> {
-  const families = await registry.getMetricsAsJSON();
-  return families
-    .map((family) => renderFamily(family as MetricObjectWithValues<ShownValue>, format))
-    .join('');
+): AsyncGenerator<string> {
+  const metrics: readonly object[] = registry.getMetricsAsArray();
+  const gauges = new Map<LineMetric, readonly SampleLine[]>();
+  for (const metric of metrics) {
+    if (isLineMetric(metric) && metric.type === 'gauge') gauges.set(metric, [...metric.lines()]);
+  }
+  let text = '';
+  let sliced = 0;
+  for (const metric of metrics) {
+    const family = isLineMetric(metric) ? metric : await readForeign(metric);
+    text += renderHead(family, format);
+    for (const line of gauges.get(family) ?? family.lines()) {
+      text += renderLine(family, line, format);
+      sliced += 1;
+      if (sliced % SLICE !== 0) continue;
+      if (text.length >= CHUNK_LENGTH) {
+        yield text;
+        text = '';
+      }
+      await nextTurn();
+    }
+  }
+  yield text;
 }
 
-/** The text of one metric. In OpenMetrics the `_total` of a counter is of its series only. */
-function renderFamily(
-  family: MetricObjectWithValues<ShownValue>,
+/** Lets events be taken in, and whatever else is due. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/**
+ * One of prom-client's own metrics. Its serialiser cannot show one registry in both formats (it
+ * renames the counters for good), so we write the text from its numbers.
+ */
+async function readForeign(metric: object): Promise<LineMetric> {
+  const { name, help, type, values } = await (
+    metric as { get(): Promise<MetricObjectWithValues<MetricValueWithName<string>>> }
+  ).get();
+  const lines = values.map(({ metricName = name, labels, value }) => ({
+    suffix: metricName.slice(name.length),
+    labels: Object.fromEntries(Object.entries(labels).map(([label, of]) => [label, String(of)])),
+    value,
+  }));
+  // prom-client's typings say that the type is an enum of numbers; it is the word itself.
+  return { name, help, type: String(type) as LineMetric['type'], labels: [], lines: () => lines };
+}
+
+/** In OpenMetrics the `_total` of a counter is of its series only. */
+function renderHead({ name, help, type }: LineMetric, format: ExpositionFormat): string {
+  const isOpenCounter = format === 'openmetrics' && type === 'counter';
+  const shown = isOpenCounter ? name.replace(/_total$/, '') : name;
+  return `# HELP ${shown} ${escapeHelp(help, format)}\n# TYPE ${shown} ${type}\n`;
+}
+
+function renderLine(
+  { name }: LineMetric,
+  { suffix = '', labels, value, exemplar }: SampleLine,
   format: ExpositionFormat,
 ): string {
-  // prom-client's typings say that this is an enum of numbers; it is the word itself.
-  const type = String(family.type);
-  const isOpenCounter = format === 'openmetrics' && type === 'counter';
-  const name = isOpenCounter ? family.name.replace(/_total$/, '') : family.name;
-  let text = `# HELP ${name} ${escapeHelp(family.help, format)}\n# TYPE ${name} ${type}\n`;
-  for (const value of family.values) {
-    text += `${value.metricName ?? family.name}${renderLabels(value.labels)} ${renderNumber(value.value)}`;
-    if (format === 'openmetrics' && value.exemplar) {
-      const { labelSet, value: seen, timestamp } = value.exemplar;
-      text += ` # ${renderLabels(labelSet) || '{}'} ${renderNumber(seen)} ${timestamp}`;
-    }
-    text += '\n';
-  }
-  return text;
+  const text = `${name}${suffix}${renderLabels(labels)} ${renderNumber(value)}`;
+  if (format === 'text' || exemplar === undefined) return `${text}\n`;
+  const session = renderLabels(exemplar.labels) || '{}';
+  return `${text} # ${session} ${renderNumber(exemplar.value)} ${exemplar.atSeconds}\n`;
 }
 
-function renderLabels(labels: Partial<Record<string, string | number>>): string {
-  const pairs = Object.entries(labels).map(
-    ([name, value]) => `${name}="${escapeLabelValue(String(value))}"`,
-  );
-  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+function renderLabels(labels: Readonly<Record<string, string>>): string {
+  let pairs = '';
+  for (const name in labels) {
+    pairs += `${pairs === '' ? '' : ','}${name}="${escapeLabelValue(labels[name] ?? '')}"`;
+  }
+  return pairs === '' ? '' : `{${pairs}}`;
 }
 
 function renderNumber(value: number): string {

@@ -9,6 +9,7 @@ import { registerExporterMetrics } from './exporter-metrics.ts';
 import { registerSessionMetrics, type SessionObserver } from './session-metrics.ts';
 import { registerSourceMetrics, registerStatsdbMetrics } from './source-metrics.ts';
 import { registerTrafficMetrics } from './traffic-metrics.ts';
+import { registerWebMetrics, type WebStats } from './web-metrics.ts';
 
 /** Where metrics are registered. Of the OpenMetrics kind, which alone takes exemplars. */
 export type MetricsRegistry = Registry<OpenMetricsContentType>;
@@ -26,6 +27,7 @@ export interface MetricsInput {
   readonly sources: Sources;
   readonly records: RecordStats;
   readonly state: StateStats;
+  readonly web: WebStats;
   readonly build: BuildInfo;
   /** The most users with series of their own. */
   readonly maxUsers: number;
@@ -39,12 +41,13 @@ export interface MetricsInput {
  * @returns what takes each finished session
  */
 export function registerMetrics(registry: MetricsRegistry, input: MetricsInput): SessionObserver {
-  const { tracker, sources, records, state, build, maxUsers, wallOffsetMs } = input;
+  const { tracker, sources, records, state, web, build, maxUsers, wallOffsetMs } = input;
   registerTrafficMetrics(registry, tracker.ledger);
   registerAllocationMetrics(registry, tracker.ledger);
   const observer = registerSessionMetrics(registry, tracker.ledger);
   registerSourceMetrics(registry, { sources: sources.all, wallOffsetMs });
   registerStatsdbMetrics(registry, sources.statsdb);
+  registerWebMetrics(registry, web);
   registerExporterMetrics(registry, { users: tracker.users, maxUsers, records, state, build });
   return observer;
 }

@@ -1,8 +1,8 @@
-import { Histogram } from 'prom-client';
 import { END_REASONS, type Ledger } from '../domain/ledger.ts';
 import type { Session } from '../domain/session.ts';
 import { durationSeconds } from '../domain/session-record.ts';
 import { labelOf } from '../domain/user.ts';
+import { registerHistogram } from './histogram.ts';
 import { registerCounter, registerGauge } from './live-metric.ts';
 import type { MetricsRegistry } from './registry.ts';
 
@@ -44,51 +44,28 @@ export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger
 }
 
 function registerHistograms(registry: MetricsRegistry, ledger: Ledger): SessionObserver {
-  const duration = createHistogram(registry, ledger, {
+  function* realms(): Generator<string> {
+    for (const { realm } of ledger.realms()) yield realm;
+  }
+  const duration = registerHistogram(registry, {
     name: 'coturn_session_duration_seconds',
     help: 'Duration of finished sessions in seconds.',
     buckets: DURATION_BUCKETS,
+    realms,
   });
-  const bytes = createHistogram(registry, ledger, {
+  const bytes = registerHistogram(registry, {
     name: 'coturn_session_relayed_bytes',
     help: 'Bytes of finished sessions, received and sent together, on the client side.',
     buckets: BYTE_BUCKETS,
+    realms,
   });
   return {
     observe(session) {
       const { receivedBytes, sentBytes } = session.client;
-      duration(session, durationSeconds(session));
-      bytes(session, receivedBytes + sentBytes);
+      const { realm } = session.account;
+      const id = labelOf(session.id);
+      duration(realm, durationSeconds(session), id);
+      bytes(realm, receivedBytes + sentBytes, id);
     },
-  };
-}
-
-/** @returns what takes the value of a session */
-function createHistogram(
-  registry: MetricsRegistry,
-  ledger: Ledger,
-  metric: { name: string; help: string; buckets: number[] },
-): (session: Session, value: number) => void {
-  const known = new Set<string>();
-  /** Without this the first session of a realm is invisible to `rate()`. */
-  const beginAtZero = (realm: string): void => {
-    if (known.has(realm)) return;
-    known.add(realm);
-    histogram.zero({ realm });
-  };
-  const histogram = new Histogram({
-    ...metric,
-    labelNames: ['realm', 'session_id'] as const,
-    enableExemplars: true,
-    registers: [registry],
-    collect() {
-      for (const { realm } of ledger.realms()) beginAtZero(realm);
-    },
-  });
-  return (session, value) => {
-    const { realm } = session.account;
-    beginAtZero(realm);
-    const exemplarLabels = { session_id: labelOf(session.id) };
-    histogram.observe({ labels: { realm }, value, exemplarLabels });
   };
 }

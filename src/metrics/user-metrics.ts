@@ -1,6 +1,6 @@
 import type { Session } from '../domain/session.ts';
 import { OVERFLOW_USER, type User, type Users } from '../domain/user.ts';
-import { escapeLabelValue } from './exposition.ts';
+import { escapeLabelValue, nextTurn } from './exposition.ts';
 
 /** One family of per-user gauges. */
 interface UserFamily {
@@ -47,7 +47,7 @@ export const USER_FAMILIES: readonly UserFamily[] = [
   },
 ];
 
-/** How many users are shown before the event loop gets its turn; about 1 ms of work. */
+/** How many users or allocations are read before the event loop gets its turn; 1 ms of work. */
 const SLICE = 1000;
 
 /** How much text is handed on at a time, in characters. */
@@ -68,6 +68,7 @@ export async function* renderUserMetrics(
   const labels: string[] = [];
   for (const family of USER_FAMILIES) {
     let text = `# HELP ${family.name} ${family.help}\n# TYPE ${family.name} gauge\n`;
+    let work = 0;
     for (let index = 0; index < shown.length; index += 1) {
       const user = shown[index];
       if (user === undefined || user.sessions.length === 0) continue;
@@ -77,7 +78,10 @@ export async function* renderUserMetrics(
         yield text;
         text = '';
       }
-      if (index % SLICE === SLICE - 1) await nextTurn();
+      work += workOf(user);
+      if (work < SLICE) continue;
+      work = 0;
+      await nextTurn();
     }
     yield text + (await renderOverflow(users, family, wallOffsetMs));
   }
@@ -94,14 +98,16 @@ async function renderOverflow(
   wallOffsetMs: number,
 ): Promise<string> {
   const byRealm = new Map<string, number>();
-  let sliced = 0;
+  let work = 0;
   for (const user of [...users.beyondCap()]) {
     if (user.sessions.length === 0) continue;
     const value = family.valueOf(user, wallOffsetMs);
     const known = byRealm.get(user.realm);
     byRealm.set(user.realm, known === undefined ? value : family.combine(known, value));
-    sliced += 1;
-    if (sliced % SLICE === 0) await nextTurn();
+    work += workOf(user);
+    if (work < SLICE) continue;
+    work = 0;
+    await nextTurn();
   }
   let text = '';
   for (const [realm, value] of byRealm) {
@@ -110,8 +116,9 @@ async function renderOverflow(
   return text;
 }
 
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** What reading a user costs: few users can hold very many allocations. */
+function workOf(user: User): number {
+  return 1 + sumOver(user, (session) => session.liveAllocations);
 }
 
 function sumOver(user: User, read: (session: Session) => number): number {

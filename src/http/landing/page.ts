@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import type { FastifyInstance } from 'fastify';
 import type { BuildInfo } from '../../build-info.ts';
 import type { Ledger } from '../../domain/ledger.ts';
 import type { Source } from '../../sources/source.ts';
+import type { Route } from '../route.ts';
 import { renderDocument } from './document.ts';
 import { SCRIPT } from './refresh.ts';
 import { LandingSampler } from './sampler.ts';
@@ -10,7 +10,7 @@ import type { PublishTarget } from './setup.ts';
 import { STYLE } from './style.ts';
 import { createLandingView } from './view.ts';
 
-/** What {@link addLandingPage} shows. */
+/** What {@link createLandingPage} shows. */
 export interface LandingPageOptions {
   readonly build: BuildInfo;
   /** From the root. */
@@ -22,34 +22,47 @@ export interface LandingPageOptions {
   readonly nowMs: () => number;
 }
 
+/** The page, and what keeps its history. */
+export interface LandingPage extends Route {
+  /** Samples the counters from now on. Safe to call twice. */
+  start(): void;
+  /** Samples no more. Safe to call twice. */
+  stop(): void;
+}
+
 /**
  * Serves `/`: what runs, whether it receives, how much lives and is relayed, without user data. Its
- * script asks for it again to keep it up to date. Samples the counters while the server is open.
+ * script asks for it again to keep it up to date.
  */
-export function addLandingPage(server: FastifyInstance, options: LandingPageOptions): void {
+export function createLandingPage(options: LandingPageOptions): LandingPage {
   const sampler = new LandingSampler(options);
   const startedMs = options.nowMs();
   const headers = {
     'cache-control': 'no-store',
     'content-security-policy': createPolicy(),
+    'content-type': 'text/html; charset=utf-8',
     'cross-origin-resource-policy': 'same-origin',
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
   };
-  server.addHook('onReady', (done) => {
-    sampler.start();
-    done();
-  });
-  server.addHook('onClose', (_server, done) => {
-    sampler.stop();
-    done();
-  });
-  server.get('/', (_request, reply) => {
-    const view = createLandingView({ ...options, sampler, startedMs });
-    const page = renderDocument(view, options.metricsPath);
-    return reply.headers(headers).type('text/html; charset=utf-8').send(page);
-  });
+  let shown = { atMs: Number.NEGATIVE_INFINITY, body: [Buffer.alloc(0)] };
+  return {
+    kind: 'page',
+    answer() {
+      const atMs = options.nowMs();
+      if (atMs - shown.atMs >= KEPT_MS) {
+        const view = createLandingView({ ...options, sampler, startedMs });
+        shown = { atMs, body: [Buffer.from(renderDocument(view, options.metricsPath))] };
+      }
+      return { status: 200, headers, body: shown.body };
+    },
+    start: () => sampler.start(),
+    stop: () => sampler.stop(),
+  };
 }
+
+/** How long a page is given to everybody who asks, in ms: it costs some to make. */
+const KEPT_MS = 500;
 
 /** Allows our style and our script, by their hashes, and what that script fetches. */
 function createPolicy(): string {

@@ -53,7 +53,12 @@ describe('parseCommandLine', () => {
       config: {
         redis: { sources: [], access: {}, secrets: [], resyncIntervalMs: 60_000 },
         statsdb: { listen: [{ host: '127.0.0.1', port: 6380 }] },
-        web: { listen: { host: '0.0.0.0', port: 10_641 }, telemetryPath: '/metrics' },
+        web: {
+          listen: { host: '0.0.0.0', port: 10_641 },
+          telemetryPath: '/metrics',
+          maxRequests: 40,
+          probesUnauthenticated: false,
+        },
         session: { groupBy: 'user', lingerMs: 5_000 },
         users: { label: 'userid', restSeparator: ':', maxSeries: 10_000 },
         realms: { maxSeries: 1_000 },

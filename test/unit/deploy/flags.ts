@@ -20,7 +20,7 @@ export const FLAGS: ReadonlySet<string> = new Set(Object.keys(OPTIONS).map((name
 export function flagsIn(text: string): string[] {
   return [
     ...text.matchAll(
-      /(?<![\w-])--(?:redis|statsdb|web|session|user|realm|records|state|shard|log)\.[a-z-]+/g,
+      /(?<![\w-])--(?:redis|statsdb|web|session|user|realm|records|state|shard|log)(?:\.[a-z][a-z-]*)+/g,
     ),
   ].map(([flag]) => flag);
 }

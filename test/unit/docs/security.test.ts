@@ -44,6 +44,6 @@ describe('what runs in production', () => {
   it('has no install scripts', () => {
     const scripted = production.filter(([, entry]) => entry.hasInstallScript === true);
     expect(scripted.map(([path]) => path)).toEqual([]);
-    expect(production.length).toBeGreaterThan(50);
+    expect(production.length).toBeGreaterThan(20);
   });
 });

@@ -72,11 +72,11 @@ const ACCEPT: readonly [who: string, accept: string | undefined, format: 'text' 
 
 describe('preferredFormat', () => {
   it.each(ACCEPT)('reads the Accept header of %s', (_, accept, format) => {
-    expect(preferredFormat(accept)).toBe(format);
+    expect(preferredFormat(accept ?? '')).toBe(format);
   });
 });
 
-describe('addMetricsRoute', () => {
+describe('createMetricsRoute', () => {
   it.each(ACCEPT)('serves %s the format that it names', async (_, accept, format) => {
     const { server } = await createTestServer();
     const headers = accept === undefined ? {} : { accept };

@@ -8,7 +8,7 @@ import { registerCounter, registerGauge } from '../../../src/metrics/live-metric
 import { createRegistry } from '../../../src/metrics/registry.ts';
 import { parseExposition } from '../../support/exposition.ts';
 import { runPromtool } from '../../support/promtool.ts';
-import { familiesOf, Scraped, WALL_OFFSET_MS, type Who, withoutProcess } from './scrape.ts';
+import { familiesOf, join, Scraped, WALL_OFFSET_MS, type Who, withoutProcess } from './scrape.ts';
 
 const ALICE: Who = { realm: 'example.org', username: 'alice' };
 const BOB: Who = {
@@ -186,7 +186,7 @@ describe('renderRegistry', () => {
         [{ n: 'small' }, 1e-7],
       ],
     });
-    const text = await renderRegistry(registry, 'text');
+    const text = await join(renderRegistry(registry, 'text'));
     expect(text.split('\n').slice(2)).toEqual([
       'a{n="inf"} +Inf',
       'a{n="-inf"} -Inf',
@@ -209,7 +209,7 @@ describe('renderRegistry', () => {
       labels: [],
       read: () => [[{}, 1]],
     });
-    expect((await renderRegistry(registry, format)).split('\n')[0]).toBe(line);
+    expect((await join(renderRegistry(registry, format))).split('\n')[0]).toBe(line);
   });
 
   it('keeps apart series whose labels hold what looks like a separator', async () => {
@@ -223,7 +223,7 @@ describe('renderRegistry', () => {
         [{ realm: 'x', server: 'y,server:z' }, 2],
       ],
     });
-    const { samples } = parseExposition(await renderRegistry(registry, 'text'));
+    const { samples } = parseExposition(await join(renderRegistry(registry, 'text')));
     expect(samples.map(({ labels, value }) => ({ ...labels, value }))).toEqual([
       { realm: 'x,server:y', server: 'z', value: 1 },
       { realm: 'x', server: 'y,server:z', value: 2 },

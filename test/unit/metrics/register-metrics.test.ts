@@ -8,7 +8,7 @@ import { createRegistry, registerMetrics } from '../../../src/metrics/registry.t
 import { createStatsdbSource } from '../../../src/sources/statsdb/statsdb-source.ts';
 import { REFUSALS } from '../../../src/sources/statsdb/statsdb-stats.ts';
 import { parseExposition } from '../../support/exposition.ts';
-import { BUILD, familiesOf, LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from './scrape.ts';
+import { BUILD, familiesOf, join, LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from './scrape.ts';
 
 const ALICE: Who = { realm: 'example.org', username: 'alice' };
 const BOB: Who = { realm: 'example.org', username: 'bob', id: 2 };
@@ -70,6 +70,10 @@ const EXTRA: readonly [name: string, type: string, labels: readonly string[]][] 
   ['coturn_exporter_statsdb_connections_refused_total', 'counter', ['source', 'reason']],
   ['coturn_exporter_statsdb_dropped_replies_total', 'counter', ['source']],
   ['coturn_exporter_statsdb_wrong_passwords_total', 'counter', ['source']],
+  ['coturn_exporter_web_connections', 'gauge', []],
+  ['coturn_exporter_web_refused_total', 'counter', ['reason']],
+  ['coturn_exporter_web_config_good', 'gauge', []],
+  ['coturn_exporter_web_config_reloads_total', 'counter', ['result']],
 ];
 
 /** One session finished, one live. */
@@ -96,11 +100,12 @@ async function scrapeWithStatsdb(): Promise<string> {
     sources: { all: [statsdb], statsdb: [statsdb] },
     records: scraped.records,
     state: scraped.state,
+    web: scraped.web,
     build: BUILD,
     maxUsers: 100,
     wallOffsetMs: () => WALL_OFFSET_MS,
   });
-  return renderRegistry(registry, 'text');
+  return join(renderRegistry(registry, 'text'));
 }
 
 describe('registerMetrics', () => {

@@ -15,6 +15,7 @@ import {
 } from '../../../src/metrics/registry.ts';
 import type { SessionObserver } from '../../../src/metrics/session-metrics.ts';
 import { renderUserMetrics } from '../../../src/metrics/user-metrics.ts';
+import { WebStats } from '../../../src/metrics/web-metrics.ts';
 import { RecordStats } from '../../../src/records/record-queue.ts';
 import type { Source } from '../../../src/sources/source.ts';
 import { StateStats } from '../../../src/state/state-keeper.ts';
@@ -45,6 +46,7 @@ export class Scraped {
   readonly stats = new SourceStats('redis', 'status');
   readonly records = new RecordStats();
   readonly state = new StateStats();
+  readonly web = new WebStats();
   readonly registry: MetricsRegistry;
   readonly observer: SessionObserver;
   readonly origin: Origin;
@@ -74,6 +76,7 @@ export class Scraped {
       sources: { all: [this.source], statsdb: [] },
       records: this.records,
       state: this.state,
+      web: this.web,
       build: BUILD,
       maxUsers,
       wallOffsetMs: () => WALL_OFFSET_MS,
@@ -119,7 +122,7 @@ export class Scraped {
   /** The whole exposition, as the metrics route puts it together. */
   async text(format: ExpositionFormat = 'text'): Promise<string> {
     const end = format === 'openmetrics' ? OPENMETRICS_END : '';
-    return (await renderRegistry(this.registry, format)) + (await this.userText()) + end;
+    return (await join(renderRegistry(this.registry, format))) + (await this.userText()) + end;
   }
 
   /** The per-user gauges. */

@@ -1,15 +1,19 @@
 import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
-import { type FastifyInstance, fastify } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Ledger } from '../../../../src/domain/ledger.ts';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
 import { addTrafficAt, CLIENT, PEER } from '../../../../src/domain/traffic.ts';
-import { addLandingPage, type LandingPageOptions } from '../../../../src/http/landing/page.ts';
+import {
+  createLandingPage,
+  type LandingPage,
+  type LandingPageOptions,
+} from '../../../../src/http/landing/page.ts';
 import { SCRIPT } from '../../../../src/http/landing/refresh.ts';
 import { LandingSampler } from '../../../../src/http/landing/sampler.ts';
 import { type PublishTarget, setupLine } from '../../../../src/http/landing/setup.ts';
 import { createLandingView, type LandingView } from '../../../../src/http/landing/view.ts';
+import type { Answer } from '../../../../src/http/route.ts';
 import type { Source, SourceStatus } from '../../../../src/sources/source.ts';
 
 const STATSDB: SourceStatus = { kind: 'statsdb', up: false, ready: true, detail: '0 connections' };
@@ -17,11 +21,12 @@ const TARGET: PublishTarget = { host: '127.0.0.1', port: 6380, hasPassword: fals
 const HOSTILE = `"><script>alert('1')</script>&`;
 
 interface Scene {
-  readonly server: FastifyInstance;
+  readonly page: LandingPage;
+  headers(): Readonly<Record<string, string>>;
   readonly ledger: Ledger;
   readonly stats: SourceStats;
   view(): LandingView;
-  html(): Promise<string>;
+  html(): string;
 }
 
 interface SceneOptions {
@@ -39,8 +44,6 @@ function createScene(options: SceneOptions = {}): Scene {
     start: () => Promise.resolve(),
     stop: () => Promise.resolve(),
   };
-  const server = fastify();
-  onTestFinished(() => server.close());
   const shown: LandingPageOptions = {
     build: { version: '1.2.3', revision: '0123456789abcdef', nodeVersion: 'v20' },
     metricsPath: options.metricsPath ?? '/metrics',
@@ -49,16 +52,20 @@ function createScene(options: SceneOptions = {}): Scene {
     ledger,
     nowMs: () => Date.now(),
   };
-  addLandingPage(server, shown);
+  const page = createLandingPage(shown);
+  onTestFinished(() => page.stop());
+  const ask = (): Answer =>
+    page.answer({ query: '', accept: '', acceptEncoding: '', isHead: false }) as Answer;
   const sampler = new LandingSampler(shown);
   sampler.start();
   onTestFinished(() => sampler.stop());
   return {
-    server,
+    page,
+    headers: () => ask().headers,
     ledger,
     stats,
     view: () => createLandingView({ ...shown, sampler, startedMs: 1_000_000 }),
-    html: async () => (await server.inject('/')).body,
+    html: () => Buffer.concat(ask().body).toString(),
   };
 }
 
@@ -77,11 +84,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('addLandingPage', () => {
-  it('allows by hash the style and the script of the page, and nothing else', async () => {
-    const { server } = createScene();
-    const { headers, body } = await server.inject('/');
-    const policy = String(headers['content-security-policy']);
+describe('createLandingPage', () => {
+  it('allows by hash the style and the script of the page, and nothing else', () => {
+    const { headers, html } = createScene();
+    const body = html();
+    const policy = String(headers()['content-security-policy']);
     for (const [directive, element] of [
       ['script-src', 'script'],
       ['style-src', 'style'],
@@ -96,52 +103,44 @@ describe('addLandingPage', () => {
     expect(body).not.toMatch(/ style="| on[a-z]+="/);
   });
 
-  it('answers GET and HEAD, not to be kept or sniffed', async () => {
-    const { server } = createScene();
-    for (const method of ['GET', 'HEAD'] as const) {
-      const { statusCode, headers } = await server.inject({ url: '/', method });
-      expect(statusCode).toBe(200);
-      expect(headers).toMatchObject({
-        'cache-control': 'no-store',
-        'referrer-policy': 'no-referrer',
-        'x-content-type-options': 'nosniff',
-      });
-    }
-    expect((await server.inject({ url: '/', method: 'POST' })).statusCode).toBe(404);
+  it('is not to be kept or sniffed', () => {
+    expect(createScene().headers()).toMatchObject({
+      'cache-control': 'no-store',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    });
   });
 
-  it('loads itself anew where there is no JavaScript', async () => {
-    expect(await createScene().html()).toContain(
+  it('loads itself anew where there is no JavaScript', () => {
+    expect(createScene().html()).toContain(
       '<noscript><meta http-equiv="refresh" content="10"></noscript>',
     );
   });
 
-  it('has a script that parses, and neither script nor style ends its element early', async () => {
-    const body = await createScene().html();
+  it('has a script that parses, and neither script nor style ends its element early', () => {
+    const body = createScene().html();
     expect(body.split('<script>')[1]?.split('</script>')[0]).toBe(SCRIPT);
     expect(() => new Script(SCRIPT)).not.toThrow();
     expect(body.match(/<\/(script|style)>/g)).toEqual(['</style>', '</script>']);
   });
 
-  it('shows version, revision and links', async () => {
-    const body = await createScene({ metricsPath: '/m' }).html();
+  it('shows version, revision and links', () => {
+    const body = createScene({ metricsPath: '/m' }).html();
     expect(body).toContain('1.2.3');
     expect(body).toContain('0123456789ab');
     expect(body).toContain('href="./m"');
     expect(body).toContain('href="./readyz"');
   });
 
-  it('makes hostile names harmless', async () => {
+  it('makes hostile names harmless', () => {
     const { ledger, html, view } = createScene();
     relay(ledger, HOSTILE, 1);
-    expect(await html()).not.toContain('<script>alert');
-    expect(await html()).toContain(
-      '&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;',
-    );
+    expect(html()).not.toContain('<script>alert');
+    expect(html()).toContain('&quot;&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;');
     expect(view().realms[0]?.realm).toBe(HOSTILE);
   });
 
-  it('shows realms by bandwidth, both sides apart, averaged over a minute', async () => {
+  it('shows realms by bandwidth, both sides apart, averaged over a minute', () => {
     const { ledger, view } = createScene();
     relay(ledger, '', 750);
     relay(ledger, 'big.example', 7_500_000);
@@ -159,7 +158,7 @@ describe('addLandingPage', () => {
     expect(client.text).toBe('2.00 Mbit/s');
   });
 
-  it('sums the realms beyond the tenth in one line', async () => {
+  it('sums the realms beyond the tenth in one line', () => {
     const { ledger, view } = createScene();
     for (let index = 1; index <= 11; index += 1) relay(ledger, `realm${index}`, index * 75_000);
     expect(view().realms).toHaveLength(11);
@@ -178,7 +177,7 @@ describe('addLandingPage', () => {
     expect(label).toMatch(/^Client side of 30 other realms, .* now 9.30 Mbit/);
   });
 
-  it('shows live allocations by transport, and none of a transport never seen', async () => {
+  it('shows live allocations by transport, and none of a transport never seen', () => {
     const { ledger, view } = createScene();
     const account = ledger.server(ledger.realm('a'), 's');
     for (let count = 0; count < 4; count += 1) account.changeLive('udp', 1);
@@ -191,7 +190,7 @@ describe('addLandingPage', () => {
     expect(allocations.text).toBe('5');
   });
 
-  it('shows what a source does', async () => {
+  it('shows what a source does', () => {
     const { stats, view } = createScene({ status: { up: true, detail: '3 connections' } });
     for (let count = 0; count < 600; count += 1) stats.countEvent('new', Date.now() + 55_000);
     vi.advanceTimersByTime(60_000);
@@ -236,32 +235,34 @@ describe('addLandingPage', () => {
       { db: 1, hasPassword: false },
       'redis-statsdb="ip=ADDRESS dbname=1 port=6379"',
     ],
-  ])('tells how to connect a coturn: %s', async (_name, target, line) => {
+  ])('tells how to connect a coturn: %s', (_name, target, line) => {
     const { html } = createScene({ targets: [target] });
     expect(setupLine(target)).toBe(line);
-    expect(await html()).toContain(`<code>${line.replaceAll('"', '&quot;')}</code>`);
+    expect(html()).toContain(`<code>${line.replaceAll('"', '&quot;')}</code>`);
   });
 
-  it('does not tell how to connect once a coturn was heard', async () => {
+  it('does not tell how to connect once a coturn was heard', () => {
     const { stats, html, view } = createScene();
     stats.countEvent('other', 1);
     expect(view().setup).toEqual([]);
-    expect(await html()).not.toContain('<section class="setup">');
+    expect(html()).not.toContain('<section class="setup">');
     expect(createScene({ status: { up: true } }).view().setup).toEqual([]);
   });
 
-  it('samples while the server is open, and not afterwards', async () => {
-    const { server, ledger, html } = createScene();
+  it('samples between start and stop', () => {
+    const { page, ledger, html } = createScene();
     const before = vi.getTimerCount();
-    await html();
+    page.start();
+    page.start();
     expect(vi.getTimerCount()).toBe(before + 1);
     for (let count = 0; count < 3; count += 1) ledger.realm('a').changeLive(1);
     vi.advanceTimersByTime(30_000);
-    const [graph = ''] = /<svg[^>]*>.*?<\/svg>/.exec(await html()) ?? [];
+    const [graph = ''] = /<svg[^>]*>.*?<\/svg>/.exec(html()) ?? [];
     expect(graph).toContain('aria-label="Live sessions, last 5 minutes: 0 to 3, now 3"');
     // Four samples and the present.
     expect(/class="line" d="([^"]*)"/.exec(graph)?.[1]?.split('L')).toHaveLength(5);
-    await server.close();
+    page.stop();
+    page.stop();
     expect(vi.getTimerCount()).toBe(before);
   });
 });
