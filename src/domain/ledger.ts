@@ -18,6 +18,12 @@ export const OVERFLOW = 'other';
  */
 export const MAX_SERVERS = 1000;
 
+/**
+ * The most pairs of a realm and a server. Each makes two dozen series, and a thousand servers that
+ * serve all realms would make more than Prometheus wants of one target.
+ */
+export const MAX_PAIRS = 10_000;
+
 /** How many allocations of one kind were created. */
 export interface CreatedCount {
   readonly transport: Transport;
@@ -165,9 +171,10 @@ export class Ledger {
     return account;
   }
 
-  /** The account of a realm on a server. */
+  /** The account of a realm on a server; new pairs beyond the cap share one in each realm. */
   server(realm: RealmAccount, server: string): ServerAccount {
-    const label = this.#serverLabel(server);
+    let label = this.#serverLabel(server);
+    if (!realm.servers.has(label) && this.#accounts.length >= MAX_PAIRS) label = OVERFLOW;
     let account = realm.servers.get(label);
     if (account === undefined) {
       account = new ServerAccount(this.#accounts.length, realm.realm, label);

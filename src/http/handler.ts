@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Logger } from 'pino';
@@ -132,7 +131,20 @@ async function write(response: Response, { status, headers, body }: Answer): Pro
   const send = response.write.bind(response) as (piece: Uint8Array) => boolean;
   for (const piece of body) {
     if (response.destroyed) return;
-    if (!send(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    if (!send(piece)) await untilReadOn(response);
   }
   response.end();
+}
+
+/** Resolves when there is room for more, or nobody is there any more. */
+function untilReadOn(response: Response): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
 }

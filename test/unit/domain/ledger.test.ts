@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { Ledger, MAX_SERVERS, OVERFLOW, ServerAccount } from '../../../src/domain/ledger.ts';
+import {
+  Ledger,
+  MAX_PAIRS,
+  MAX_SERVERS,
+  OVERFLOW,
+  ServerAccount,
+} from '../../../src/domain/ledger.ts';
 import { MAX_LABEL_LENGTH } from '../../../src/domain/user.ts';
 
 describe('Ledger', () => {
@@ -66,6 +72,21 @@ describe('Ledger', () => {
     ledger.server(ledger.realm('b'), 't').changeLive('udp', 1);
     ledger.server(ledger.realm('b'), 't').changeLive('udp', -1);
     expect(ledger.countLive()).toBe(2);
+  });
+
+  it('sums the pairs of realm and server beyond their cap under one server for each realm', () => {
+    const ledger = new Ledger(1_000);
+    for (let realm = 0; realm < 20; realm += 1) {
+      for (let server = 0; server < 600; server += 1) {
+        ledger.server(ledger.realm(`r${realm}`), `s${server}`).countRefresh();
+      }
+    }
+    const pairs = [...ledger.realms()].flatMap(({ servers }) => [...servers.values()]);
+    expect(pairs.length).toBeGreaterThanOrEqual(MAX_PAIRS);
+    expect(pairs.length).toBeLessThanOrEqual(MAX_PAIRS + 20);
+    expect(pairs.reduce((sum, { refreshes }) => sum + refreshes, 0)).toBe(12_000);
+    const last = ledger.server(ledger.realm('r19'), 's599');
+    expect(last).toMatchObject({ server: OVERFLOW, refreshes: 600 });
   });
 
   it('starts every number at 0', () => {

@@ -136,6 +136,39 @@ describe('createMetricsRoute', () => {
     expect(withoutProcess(text)).toBe(withoutProcess(await scraped.text()));
   });
 
+  it('renders once for all who wait for the same thing', async () => {
+    const registry = createRegistry();
+    let readings = 0;
+    registerGauge(registry, {
+      name: 'readings',
+      help: 'How often this was read.',
+      labels: [],
+      read: () => {
+        readings += 1;
+        return [[{}, readings]];
+      },
+    });
+    const { server } = await createTestServer({ registry });
+    const ask = (headers: Record<string, string>) => server.inject({ url: '/metrics', headers });
+    const same = await Promise.all(Array.from({ length: 30 }, () => ask({})));
+    expect(readings).toBe(1);
+    expect(new Set(same.map(({ body }) => body)).size).toBe(1);
+    const open = { accept: 'application/openmetrics-text' };
+    await Promise.all([ask({}), ask(open), ask({ 'accept-encoding': 'gzip' }), ask(open)]);
+    expect(readings).toBe(4);
+  });
+
+  it('tells who comes while too many wait to come back, but not who asks for health', async () => {
+    const { server, scraped } = await createTestServer({ maxRequests: 3 });
+    const asked = Array.from({ length: 10 }, () => server.inject('/metrics'));
+    expect((await server.inject('/livez')).statusCode).toBe(200);
+    const statuses = (await Promise.all(asked)).map(({ statusCode }) => statusCode);
+    expect(statuses.filter((status) => status === 200)).toHaveLength(3);
+    expect(statuses.filter((status) => status === 503)).toHaveLength(7);
+    expect(scraped.web.refused.busy).toBe(7);
+    expect((await server.inject('/metrics')).statusCode).toBe(200);
+  });
+
   it('answers HEAD like GET, without the body', async () => {
     const { server } = await createTestServer();
     const headers = { accept: 'application/openmetrics-text' };
