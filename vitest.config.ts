@@ -19,7 +19,11 @@ export default defineConfig({
         },
       },
       {
-        test: { name: 'programs', include: ['test/{abuse,e2e,faults}/**/*.test.ts'], ...TIMEOUTS },
+        test: {
+          name: 'programs',
+          include: ['test/{abuse,calls,e2e,faults}/**/*.test.ts'],
+          ...TIMEOUTS,
+        },
       },
     ],
   },

@@ -19,6 +19,8 @@ export const REQUIRED_COMMANDS = [
   { command: 'sqlite3', package: 'sqlite3' },
   { command: 'jq', package: 'jq' },
   { command: 'jsonnet', package: 'jsonnet' },
+  { command: 'tcpdump', package: 'tcpdump' },
+  { command: 'openssl', package: 'openssl' },
 ];
 
 /**

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Defer } from './cleanup.ts';
@@ -11,9 +12,15 @@ import { until } from './until.ts';
 export interface TurnServer {
   readonly address: string;
   readonly port: number;
+  /** For TLS and DTLS; nobody listens there unless asked to. */
+  readonly tlsPort: number;
+  /** Where relayed transport addresses are. */
+  readonly relayPorts: { readonly first: number; readonly last: number };
   readonly realm: string;
   /** What it wrote to its log file so far. */
   log(): string;
+  /** Again, after a stop, with the same configuration. */
+  start(): Promise<void>;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -22,7 +29,11 @@ export interface TurnServerOptions {
   /** Where it listens; 127.0.0.1 when left out. Others of 127.0.0.0/8 tell servers apart. */
   readonly address?: string;
   /** Name to password. Names with `%` kill coturn up to 4.12. */
-  readonly users: Readonly<Record<string, string>>;
+  readonly users?: Readonly<Record<string, string>>;
+  /** Takes names and passwords of the TURN REST API made with this secret, instead of `users`. */
+  readonly authSecret?: string;
+  /** Listens for TLS and DTLS as well, with a certificate that nobody signed. */
+  readonly tls?: boolean;
   /** Where it publishes: port and database number of a Redis, or of what stands in for one. */
   readonly statsdb: {
     /** 127.0.0.1 when left out. */
@@ -41,6 +52,7 @@ export interface TurnServerOptions {
 
 // Ports of the block before this offset: the listener and its neighbour, never relays.
 const FIRST_RELAY_OFFSET = 4;
+const TLS_OFFSET = 2;
 
 /** A running `turnserver` on a free port of the loopback interface that answers STUN requests. */
 export async function startTurnServer(
@@ -57,28 +69,37 @@ export async function startTurnServer(
     listeningPort: block.first,
     minPort: block.first + FIRST_RELAY_OFFSET,
     maxPort: block.first + block.size - 1,
+    tlsPort: block.first + TLS_OFFSET,
     folder,
     logFile,
   };
   writeFileSync(configFile, configLines({ ...places, options }).join('\n'));
   const log = () => (existsSync(logFile) ? readFileSync(logFile, 'utf8') : '');
-  const server = new TestProcess(defer, {
-    command: coturnProgram('turnserver'),
-    args: ['-c', configFile],
-    cwd: folder,
-  });
-  // Over TCP: coturn up to 4.6.1 publishes a UDP binding only 60 s later, into somebody's test.
-  await until(() => bindOverTcp({ address, port: block.first }), {
-    what: 'turnserver to answer',
-    isDone: () => true,
-  }).catch((failure: unknown) => {
-    throw new Error(`Cannot start turnserver:\n${server.describe()}\n${log()}`, { cause: failure });
-  });
+  let server: TestProcess;
+  const start = async () => {
+    const process = new TestProcess(defer, {
+      command: coturnProgram('turnserver'),
+      args: ['-c', configFile],
+      cwd: folder,
+    });
+    server = process;
+    // Over TCP: coturn up to 4.6.1 publishes a UDP binding only 60 s later, into somebody's test.
+    await until(() => bindOverTcp({ address, port: block.first }), {
+      what: 'turnserver to answer',
+      isDone: () => true,
+    }).catch((cause: unknown) => {
+      throw new Error(`Cannot start turnserver:\n${process.describe()}\n${log()}`, { cause });
+    });
+  };
+  await start();
   return {
     address,
     port: block.first,
+    tlsPort: places.tlsPort,
+    relayPorts: { first: places.minPort, last: places.maxPort },
     realm: options.realm,
     log,
+    start,
     async stop(signal = 'SIGTERM') {
       server.kill(signal);
       await server.stop();
@@ -91,11 +112,12 @@ function configLines(given: {
   listeningPort: number;
   minPort: number;
   maxPort: number;
+  tlsPort: number;
   folder: string;
   logFile: string;
   options: TurnServerOptions;
 }): string[] {
-  const { statsdb, realm, users, maxAllocateLifetime, extraLines = [] } = given.options;
+  const { statsdb, realm, maxAllocateLifetime, extraLines = [] } = given.options;
   const password = statsdb.password === undefined ? '' : ` password=${statsdb.password}`;
   const lifetime =
     maxAllocateLifetime === undefined ? [] : [`max-allocate-lifetime=${maxAllocateLifetime}`];
@@ -106,12 +128,10 @@ function configLines(given: {
     `min-port=${given.minPort}`,
     `max-port=${given.maxPort}`,
     `realm=${realm}`,
-    'lt-cred-mech',
-    ...Object.entries(users).map(([name, secret]) => `user=${name}:${secret}`),
+    ...accountLines(given.options),
     'allow-loopback-peers',
     'no-cli',
-    'no-tls',
-    'no-dtls',
+    ...(given.options.tls === true ? tlsLines(given) : ['no-tls', 'no-dtls']),
     `userdb=${join(given.folder, 'turndb')}`,
     `pidfile=${join(given.folder, 'turnserver.pid')}`,
     `log-file=${given.logFile}`,
@@ -122,4 +142,22 @@ function configLines(given: {
     ...extraLines,
     '',
   ];
+}
+
+function accountLines({ users = {}, authSecret }: TurnServerOptions): string[] {
+  if (authSecret !== undefined) return ['use-auth-secret', `static-auth-secret=${authSecret}`];
+  return ['lt-cred-mech', ...Object.entries(users).map(([name, key]) => `user=${name}:${key}`)];
+}
+
+function tlsLines({ folder, tlsPort }: { folder: string; tlsPort: number }): string[] {
+  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+  execFileSync(
+    'openssl',
+    [
+      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
+      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-out', cert, '-keyout', key],
+    ],
+    { stdio: 'ignore' },
+  );
+  return [`tls-listening-port=${tlsPort}`, `cert=${cert}`, `pkey=${key}`];
 }

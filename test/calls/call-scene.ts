@@ -1,0 +1,215 @@
+import { createServer } from 'node:http';
+import type { Browser, Page } from 'playwright-core';
+import { startChromium } from '../support/chromium.ts';
+import type { Defer } from '../support/cleanup.ts';
+import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
+import type { Exposition } from '../support/exposition.ts';
+import type { RecordLine } from '../support/json-lines.ts';
+import { type PacketCapture, startPacketCapture } from '../support/packet-capture.ts';
+import { claimPorts } from '../support/port-block.ts';
+import { startRedisServer } from '../support/redis-server.ts';
+import { startStatsTee } from '../support/stats-tee.ts';
+import { restCredentials } from '../support/turn-rest.ts';
+import {
+  startTurnServer,
+  type TurnServer,
+  type TurnServerOptions,
+} from '../support/turn-server.ts';
+import { until } from '../support/until.ts';
+import { callPage, type EndOptions, type EndStats } from './call-page.ts';
+
+export const REALM = 'example.org';
+export const SECRET = 'north-west-passage';
+/** With these Chromium calls itself over loopback, without a camera and without asking anybody. */
+const WEBRTC_ARGS = [
+  '--allow-loopback-in-peer-connection',
+  '--ignore-certificate-errors',
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
+];
+
+/** A way to the turnserver. */
+export type Transport = 'udp' | 'tcp' | 'tls';
+
+/** A coturn, two exporters that hear all of it, one beside a Redis and one as its statsdb. */
+export interface CallScene {
+  readonly turn: TurnServer;
+  readonly exporters: ReadonlyMap<'redis' | 'statsdb', ExporterProcess>;
+  readonly browser: Browser;
+  /** Where the page with {@link callPage} is. */
+  readonly url: string;
+}
+
+/** Starts the programs that calls need. */
+export async function startCallScene(
+  defer: Defer,
+  options: Partial<TurnServerOptions> = {},
+): Promise<CallScene> {
+  const redis = await startRedisServer(defer);
+  const { first: statsdb } = await claimPorts(defer);
+  const [besideRedis, asStatsdb, browser, url] = await Promise.all([
+    startExporter(defer, { args: ['--redis.url', `redis://127.0.0.1:${redis.port}/0`] }),
+    startExporter(defer, { args: ['--statsdb.listen-address', `127.0.0.1:${statsdb}`] }),
+    startChromium(defer, WEBRTC_ARGS),
+    servePage(defer),
+  ]);
+  const port = await startStatsTee(defer, { redis: redis.port, statsdb });
+  const turn = await startTurnServer(defer, {
+    realm: REALM,
+    authSecret: SECRET,
+    tls: true,
+    statsdb: { port, database: 0 },
+    ...options,
+  });
+  const exporters = new Map([
+    ['redis', besideRedis],
+    ['statsdb', asStatsdb],
+  ] as const);
+  return { turn, exporters, browser, url };
+}
+
+/** Writes down what the relay of this scene sends to peers and gets from them. */
+export function captureRelay(defer: Defer, { turn }: CallScene): Promise<PacketCapture> {
+  return startPacketCapture(defer, turn.relayPorts);
+}
+
+/** A new tab of a new profile, with the page of calls in it. */
+export async function openTab(defer: Defer, { browser, url }: CallScene): Promise<Page> {
+  const context = await browser.newContext();
+  defer(() => context.close());
+  const page = await context.newPage();
+  await page.goto(url);
+  return page;
+}
+
+/** The address of a turnserver as a browser takes it. */
+export function turnUrl({ turn }: CallScene, transport: Transport): string {
+  if (transport === 'tls') return `turns:127.0.0.1:${turn.tlsPort}?transport=tcp`;
+  return `turn:127.0.0.1:${turn.port}?transport=${transport}`;
+}
+
+/** One end of a call: a user in a tab. */
+export interface Caller {
+  readonly page: Page;
+  readonly user: string;
+}
+
+/** How a call is made. */
+export interface CallOptions {
+  readonly transport: Transport;
+  readonly media: EndOptions['media'];
+  readonly policy?: EndOptions['policy'];
+  /** How long the credentials hold, in seconds; negative: they did. */
+  readonly credentialSeconds?: number;
+  /** Instead of the right one. */
+  readonly credential?: string;
+}
+
+/** Two ends that were introduced to each other. */
+export class Call {
+  readonly ends: readonly [Caller, Caller];
+
+  constructor(ends: readonly [Caller, Caller]) {
+    this.ends = ends;
+  }
+
+  /** Makes both ends and introduces them to each other; waits for no connection. */
+  async begin(scene: CallScene, options: CallOptions): Promise<void> {
+    const { transport, media, policy = 'relay', credentialSeconds: seconds } = options;
+    for (const { page, user } of this.ends) {
+      const given = restCredentials(user, {
+        secret: SECRET,
+        ...(seconds === undefined ? {} : { seconds }),
+      });
+      const { username, credential = options.credential ?? given.credential } = {
+        username: given.username,
+      };
+      const end = { urls: turnUrl(scene, transport), username, credential, policy, media };
+      await page.evaluate(([name, of]) => calls.open(name, of), [user, end] as const);
+    }
+    await this.introduce();
+  }
+
+  /** Offer and answer; again after `restartIce`. */
+  async introduce(): Promise<void> {
+    const [caller, callee] = this.ends;
+    const offer = await caller.page.evaluate((name) => calls.describe(name), caller.user);
+    const answer = await callee.page.evaluate(([name, sdp]) => calls.describe(name, sdp), [
+      callee.user,
+      offer,
+    ] as const);
+    await caller.page.evaluate(([name, sdp]) => calls.accept(name, sdp), [
+      caller.user,
+      answer,
+    ] as const);
+  }
+
+  async connected(): Promise<void> {
+    for (const { page, user } of this.ends) {
+      await until(() => page.evaluate((name) => calls.state(name), user), {
+        what: `${user} to be connected`,
+        isDone: (state) => state === 'connected',
+      });
+    }
+  }
+
+  stats(): Promise<EndStats[]> {
+    return Promise.all(
+      this.ends.map(({ page, user }) => page.evaluate((name) => calls.stats(name), user)),
+    );
+  }
+
+  /** Waits until each end has received so many bytes. */
+  received(bytes: number): Promise<EndStats[]> {
+    return until(() => this.stats(), {
+      what: `both ends of ${this.ends[0].user}'s call to receive ${bytes} bytes`,
+      isDone: (stats) => stats.every(({ receivedBytes }) => receivedBytes >= bytes),
+    });
+  }
+
+  async hangUp(): Promise<void> {
+    for (const { page, user } of this.ends) {
+      await page.evaluate((name) => calls.close(name), user);
+    }
+  }
+}
+
+/** Waits until nothing lives on either exporter; gives both scrapes. */
+export async function untilOver(
+  { exporters }: CallScene,
+  timeoutMs = 60_000,
+): Promise<Exposition[]> {
+  return Promise.all(
+    [...exporters.values()].map((exporter) =>
+      exporter.untilMetrics(
+        (metrics) =>
+          metrics.sum('coturn_allocations_created_total') > 0 &&
+          metrics.sum('coturn_allocations') === 0 &&
+          metrics.sum('coturn_sessions') === 0 &&
+          metrics.value('coturn_exporter_users') === 0,
+        { what: 'all calls to be over', timeoutMs },
+      ),
+    ),
+  );
+}
+
+/** The records of a user. */
+export function recordsOf(exporter: ExporterProcess, user: string): RecordLine[] {
+  return exporter.records.filter((record) => record['user'] === user);
+}
+
+async function servePage(defer: Defer): Promise<string> {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html');
+    response.end(`<!doctype html><title>Calls</title><script>(${callPage})();</script>`);
+  });
+  defer(async () => {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('No port');
+  return `http://127.0.0.1:${address.port}/`;
+}
