@@ -32,41 +32,64 @@ const WEBRTC_ARGS = [
 /** A way to the turnserver. */
 export type Transport = 'udp' | 'tcp' | 'tls';
 
-/** A coturn, two exporters that hear all of it, one beside a Redis and one as its statsdb. */
-export interface CallScene {
+/** A coturn and two exporters that hear all of it, one beside a Redis and one as its statsdb. */
+export interface HeardTurn {
   readonly turn: TurnServer;
   readonly exporters: ReadonlyMap<'redis' | 'statsdb', ExporterProcess>;
+  /** Ends the exporter beside Redis by SIGTERM and starts another of the same configuration. */
+  restartRedisExporter(): Promise<void>;
+}
+
+/** The same with a browser to call from. */
+export interface CallScene extends HeardTurn {
   readonly browser: Browser;
   /** Where the page with {@link callPage} is. */
   readonly url: string;
 }
 
-/** Starts the programs that calls need. */
-export async function startCallScene(
+/** Starts a coturn that listens for TLS, too, and its two exporters. */
+export async function startHeardTurn(
   defer: Defer,
-  options: Partial<TurnServerOptions> = {},
-): Promise<CallScene> {
+  options: Partial<TurnServerOptions> & { readonly redisArgs?: readonly string[] },
+): Promise<HeardTurn> {
+  const { redisArgs = [], ...turnOptions } = options;
   const redis = await startRedisServer(defer);
   const { first: statsdb } = await claimPorts(defer);
-  const [besideRedis, asStatsdb, browser, url] = await Promise.all([
-    startExporter(defer, { args: ['--redis.url', `redis://127.0.0.1:${redis.port}/0`] }),
+  const args = ['--redis.url', `redis://127.0.0.1:${redis.port}/0`, ...redisArgs];
+  const [besideRedis, asStatsdb] = await Promise.all([
+    startExporter(defer, { args }),
     startExporter(defer, { args: ['--statsdb.listen-address', `127.0.0.1:${statsdb}`] }),
-    startChromium(defer, WEBRTC_ARGS),
-    servePage(defer),
   ]);
   const port = await startStatsTee(defer, { redis: redis.port, statsdb });
+  const database = { port, database: 0 };
   const turn = await startTurnServer(defer, {
     realm: REALM,
-    authSecret: SECRET,
     tls: true,
-    statsdb: { port, database: 0 },
-    ...options,
+    statsdb: database,
+    ...turnOptions,
   });
   const exporters = new Map([
     ['redis', besideRedis],
     ['statsdb', asStatsdb],
   ] as const);
-  return { turn, exporters, browser, url };
+  const restartRedisExporter = async () => {
+    await exporters.get('redis')?.stop();
+    exporters.set('redis', await startExporter(defer, { args }));
+  };
+  return { turn, exporters, restartRedisExporter };
+}
+
+/** Starts the programs that calls of a browser need. */
+export async function startCallScene(
+  defer: Defer,
+  options: Partial<TurnServerOptions> & { readonly redisArgs?: readonly string[] } = {},
+): Promise<CallScene> {
+  const [heard, browser, url] = await Promise.all([
+    startHeardTurn(defer, { authSecret: SECRET, ...options }),
+    startChromium(defer, WEBRTC_ARGS),
+    servePage(defer),
+  ]);
+  return { ...heard, browser, url };
 }
 
 /** Writes down what the relay of this scene sends to peers and gets from them. */
@@ -102,8 +125,8 @@ export interface CallOptions {
   readonly policy?: EndOptions['policy'];
   /** How long the credentials hold, in seconds; negative: they did. */
   readonly credentialSeconds?: number;
-  /** Instead of the right one. */
-  readonly credential?: string;
+  /** What passwords are made with; that of the server when left out. */
+  readonly secret?: string;
 }
 
 /** Two ends that were introduced to each other. */
@@ -119,13 +142,10 @@ export class Call {
     const { transport, media, policy = 'relay', credentialSeconds: seconds } = options;
     for (const { page, user } of this.ends) {
       const given = restCredentials(user, {
-        secret: SECRET,
+        secret: options.secret ?? SECRET,
         ...(seconds === undefined ? {} : { seconds }),
       });
-      const { username, credential = options.credential ?? given.credential } = {
-        username: given.username,
-      };
-      const end = { urls: turnUrl(scene, transport), username, credential, policy, media };
+      const end = { urls: turnUrl(scene, transport), ...given, policy, media };
       await page.evaluate(([name, of]) => calls.open(name, of), [user, end] as const);
     }
     await this.introduce();
@@ -164,6 +184,7 @@ export class Call {
   received(bytes: number): Promise<EndStats[]> {
     return until(() => this.stats(), {
       what: `both ends of ${this.ends[0].user}'s call to receive ${bytes} bytes`,
+      timeoutMs: 60_000,
       isDone: (stats) => stats.every(({ receivedBytes }) => receivedBytes >= bytes),
     });
   }
@@ -177,7 +198,7 @@ export class Call {
 
 /** Waits until nothing lives on either exporter; gives both scrapes. */
 export async function untilOver(
-  { exporters }: CallScene,
+  { exporters }: HeardTurn,
   timeoutMs = 60_000,
 ): Promise<Exposition[]> {
   return Promise.all(
@@ -191,6 +212,24 @@ export async function untilOver(
         { what: 'all calls to be over', timeoutMs },
       ),
     ),
+  );
+}
+
+/** The records of a user on both exporters, once nothing of this user lives on either. */
+export function untilUserIsGone(
+  { exporters }: HeardTurn,
+  user: string,
+): Promise<readonly RecordLine[][]> {
+  return Promise.all(
+    [...exporters.values()].map(async (exporter) => {
+      await exporter.untilMetrics(
+        (metrics) =>
+          metrics.sum('coturn_user_sessions', { user }) === 0 &&
+          recordsOf(exporter, user).length > 0,
+        { what: `${user} to be gone`, timeoutMs: 60_000 },
+      );
+      return recordsOf(exporter, user);
+    }),
   );
 }
 

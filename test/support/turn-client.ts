@@ -3,10 +3,11 @@ import { coturnProgram } from './coturn-programs.ts';
 import { TestProcess } from './test-process.ts';
 
 export interface TurnClientOptions {
-  readonly server: { readonly address: string; readonly port: number };
+  readonly server: { readonly address: string; readonly port: number; readonly tlsPort?: number };
   readonly username: string;
   readonly password: string;
-  readonly transport?: 'udp' | 'tcp';
+  /** `tls` and `dtls` go to the TLS port of the server. */
+  readonly transport?: 'udp' | 'tcp' | 'tls' | 'dtls';
   /** Even: clients talk pairwise through the relay (`-y`). */
   readonly clients?: number;
   /** Messages each client sends. */
@@ -64,8 +65,11 @@ export function parseClientOutput(lines: readonly string[]): Omit<TurnClientRepo
 }
 
 function turnArguments(options: TurnClientOptions): string[] {
+  const { transport = 'udp', server } = options;
+  const isSecure = transport === 'tls' || transport === 'dtls';
   return [
-    ...(options.transport === 'tcp' ? ['-t'] : []),
+    ...(transport === 'tcp' || transport === 'tls' ? ['-t'] : []),
+    ...(isSecure ? ['-S'] : []),
     ...['-y', '-c'],
     ...['-m', String(options.clients ?? 2)],
     ...['-n', String(options.messages ?? 100)],
@@ -73,8 +77,8 @@ function turnArguments(options: TurnClientOptions): string[] {
     ...['-z', String(options.packetIntervalMs ?? 3)],
     ...['-u', options.username],
     ...['-w', options.password],
-    ...['-p', String(options.server.port)],
+    ...['-p', String(isSecure ? server.tlsPort : server.port)],
     ...(options.extraArguments ?? []),
-    options.server.address,
+    server.address,
   ];
 }

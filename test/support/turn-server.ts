@@ -34,6 +34,8 @@ export interface TurnServerOptions {
   readonly authSecret?: string;
   /** Listens for TLS and DTLS as well, with a certificate that nobody signed. */
   readonly tls?: boolean;
+  /** Instead of five dozen: coturn's own range, for many clients. */
+  readonly manyRelayPorts?: boolean;
   /** Where it publishes: port and database number of a Redis, or of what stands in for one. */
   readonly statsdb: {
     /** 127.0.0.1 when left out. */
@@ -67,8 +69,8 @@ export async function startTurnServer(
   const places = {
     address,
     listeningPort: block.first,
-    minPort: block.first + FIRST_RELAY_OFFSET,
-    maxPort: block.first + block.size - 1,
+    minPort: options.manyRelayPorts === true ? 49_152 : block.first + FIRST_RELAY_OFFSET,
+    maxPort: options.manyRelayPorts === true ? 65_535 : block.first + block.size - 1,
     tlsPort: block.first + TLS_OFFSET,
     folder,
     logFile,

@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { recordSums } from '../support/scripted-coturn.ts';
+import { createTempFolder } from '../support/temp-folder.ts';
+import {
+  Call,
+  type CallScene,
+  captureRelay,
+  openTab,
+  recordsOf,
+  startCallScene,
+  untilUserIsGone,
+} from './call-scene.ts';
+
+const ENOUGH_BYTES = 8_000;
+/** coturn reports every 4096 packets; what it had not told is lost with it. */
+const UNTOLD_BYTES = 4096 * 600;
+
+async function establish(scene: CallScene): Promise<Call> {
+  const page = await openTab(onTestFinished, scene);
+  const call = new Call([
+    { page, user: 'caller' },
+    { page, user: 'callee' },
+  ]);
+  await call.begin(scene, { transport: 'udp', media: 'data' });
+  await call.connected();
+  await call.received(ENOUGH_BYTES);
+  return call;
+}
+
+describe('coturn that is killed amid a call and comes back', () => {
+  it('leaves nothing live, and the call that goes on is exact', async () => {
+    const scene = await startCallScene(onTestFinished, {
+      redisArgs: ['--redis.resync-interval', '1s'],
+    });
+    const capture = await captureRelay(onTestFinished, scene);
+    const call = await establish(scene);
+    // Keys were found in this database, so that it means something when they are gone.
+    const besideRedis = scene.exporters.get('redis');
+    const resyncs = (await besideRedis?.metrics())?.sum('coturn_exporter_resyncs_total') ?? 0;
+    await besideRedis?.untilMetrics(
+      (metrics) => metrics.sum('coturn_exporter_resyncs_total') >= resyncs + 2,
+      { what: 'the keys of the call to be read' },
+    );
+    const before = await call.stats();
+    await scene.turn.stop('SIGKILL');
+    await scene.turn.start();
+    await call.hangUp();
+    await call.begin(scene, { transport: 'udp', media: 'data' });
+    await call.connected();
+    const stats = await call.received(ENOUGH_BYTES);
+    await call.hangUp();
+    for (const exporter of scene.exporters.values()) {
+      await exporter.untilMetrics((metrics) => metrics.sum('coturn_allocations') === 0, {
+        what: 'no allocation to live',
+      });
+      // What the killed coturn held waits for proof, or for the end of its lifetime.
+      await exporter.stop();
+      for (const [index, { user }] of call.ends.entries()) {
+        const own = recordsOf(exporter, user);
+        const ports = new Set(stats[index]?.relayPorts);
+        const old = new Set(before[index]?.relayPorts);
+        const bytes = (wanted: ReadonlySet<number>) =>
+          capture.datagrams
+            .filter(({ from }) => wanted.has(from))
+            .reduce((sum, datagram) => sum + datagram.bytes, 0);
+        const { peer_sent_bytes: sent } = recordSums(own);
+        expect(sent).toBeGreaterThanOrEqual(bytes(ports));
+        expect(sent).toBeLessThanOrEqual(bytes(ports) + bytes(old));
+        expect(bytes(ports) + bytes(old) - sent).toBeLessThan(UNTOLD_BYTES);
+        expect(own.every(({ missed_bytes }) => missed_bytes === 0)).toBe(true);
+      }
+    }
+  });
+});
+
+describe('an exporter that is restarted amid a call', () => {
+  it('with a state file has one record of it, with its start and with every byte', async () => {
+    const state = join(createTempFolder(onTestFinished), 'state');
+    const scene = await startCallScene(onTestFinished, { redisArgs: ['--state.file', state] });
+    const capture = await captureRelay(onTestFinished, scene);
+    const call = await establish(scene);
+    await scene.restartRedisExporter();
+    const stats = await call.received(3 * ENOUGH_BYTES);
+    await call.hangUp();
+    for (const [index, { user }] of call.ends.entries()) {
+      const ports = new Set(stats[index]?.relayPorts);
+      const sent = capture.datagrams
+        .filter(({ from }) => ports.has(from))
+        .reduce((sum, { bytes }) => sum + bytes, 0);
+      const [restarted = [], lasting = []] = await untilUserIsGone(scene, user);
+      expect(restarted).toEqual([
+        expect.objectContaining({ complete: true, start_known: true, peer_sent_bytes: sent }),
+      ]);
+      expect(recordSums(restarted)).toEqual(recordSums(lasting));
+      expect(
+        Math.abs(Date.parse(String(restarted[0]?.start)) - Date.parse(String(lasting[0]?.start))),
+      ).toBeLessThan(1000);
+    }
+  });
+});
