@@ -18,7 +18,10 @@ describe('planPackages', () => {
       planPackages({ missingCommands: EVERY_COMMAND, hasAptGet: true, mayInstall: true }),
     ).toEqual({
       kind: 'install',
-      packages: ['redis-server', 'coturn', 'prometheus', 'chromium', 'sqlite3', 'jq', 'jsonnet'],
+      packages: [
+        ...['redis-server', 'coturn', 'prometheus', 'chromium', 'sqlite3', 'jq', 'jsonnet'],
+        ...['tcpdump', 'openssl'],
+      ],
     });
   });
 
