@@ -117,6 +117,7 @@ function shownLabels(names: readonly string[]): string {
 export const RECORD_MEANINGS: Readonly<Record<string, string>> = {
   level: 'always `info`',
   time: 'when the record was written; RFC 3339, milliseconds, UTC, like all times',
+  replica: 'which of a pair of exporters wrote it; missing without `--records.replica`',
   ...Object.fromEntries(
     Object.entries(RECORD_FIELDS).map(([name, { meaning }]) => [name, meaning]),
   ),

@@ -33,9 +33,6 @@ const TYPES: Readonly<Record<string, Schema>> = {
   allocations: WHOLE,
 };
 
-/** Not every record has it. */
-const REPLICA: Schema = { description: 'which of a pair of exporters wrote it', ...TEXT };
-
 /** What the first version wrote in every record; what was added since may be missing. */
 const SINCE_FIRST: ReadonlySet<string> = new Set([
   ...['level', 'time', 'event', 'schema', 'session_id', 'realm', 'user', 'username', 'server'],
@@ -57,7 +54,7 @@ export function renderRecordSchema(): string {
     title: 'coturn-exporter session record',
     type: 'object',
     required: fields.map(([name]) => name).filter((name) => SINCE_FIRST.has(name)),
-    properties: { replica: REPLICA, ...Object.fromEntries(properties) },
+    properties: Object.fromEntries(properties),
     patternProperties: { '^attr_': { type: 'string', description: 'a group of `--user.pattern`' } },
   };
   return `${JSON.stringify(schema, undefined, 2)}\n`;

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { billOf } from '../support/bill.ts';
 import {
   type ExporterProcess,
   launchExporter,
@@ -157,6 +158,13 @@ describe('SIGTERM amid traffic', () => {
       ]);
     }
     expect(countersOf(scrapes)).toEqual(heardSums(lasting));
+    const { peer_sent_bytes, peer_received_bytes, received_bytes, sent_bytes } = sumsOf(lasting);
+    expect(billOf(records).total).toMatchObject({
+      sessions: USERS.length,
+      ...{ peer_sent_bytes, peer_received_bytes, received_bytes, sent_bytes },
+      incomplete_sessions: 0,
+      uncertain_bytes: 0,
+    });
   }, 60_000);
 
   it('interrupts no session with a state file, and both processes count the truth', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { billOf } from '../support/bill.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import type { Exposition } from '../support/exposition.ts';
 import type { RecordLine } from '../support/json-lines.ts';
@@ -58,21 +59,37 @@ async function untilFinished(exporters: readonly ExporterProcess[]): Promise<voi
 function withoutIdentity(records: readonly RecordLine[]): unknown[] {
   return records
     .map(
-      ({ session_id: _id, time: _time, start: _start, end: _end, duration_seconds: _s, ...rest }) =>
-        rest,
+      ({
+        session_id: _id,
+        replica: _replica,
+        time: _time,
+        start: _start,
+        end: _end,
+        duration_seconds: _s,
+        ...rest
+      }) => rest,
     )
     .toSorted((left, right) => String(left.username).localeCompare(String(right.username)));
 }
 
 describe('two exporters on one Redis', () => {
   it('count the same and record the same, under ids of their own', async () => {
-    const { scrapes, records, truth } = await hearCalls([[], []]);
+    const { scrapes, records, truth } = await hearCalls([
+      ['--records.replica', 'a'],
+      ['--records.replica', 'b'],
+    ]);
     expect(scrapes.map((scrape) => countersOf([scrape]))).toEqual([truth, truth]);
     const [one = [], other = []] = records;
     expect(withoutIdentity(one)).toEqual(withoutIdentity(other));
     expect(one).toHaveLength(USERS.length);
     const ids = [...one, ...other].map(({ session_id }) => session_id);
     expect(new Set(ids).size).toBe(2 * USERS.length);
+    const { total, notes } = billOf([...one, ...other]);
+    const { peer_sent_bytes, received_bytes } = truth;
+    expect(total).toMatchObject({ sessions: USERS.length, peer_sent_bytes, received_bytes });
+    expect(notes).toEqual([
+      `Pair: ${USERS.length} sessions recorded alike by both exporters, 0 not alike; of those the larger sums are counted.`,
+    ]);
   }, 60_000);
 });
 
