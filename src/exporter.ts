@@ -17,7 +17,12 @@ import type { WebLock, WebLockOptions } from './http/web-lock.ts';
 import { errorCode } from './log.ts';
 import { createRegistry, registerMetrics } from './metrics/registry.ts';
 import { WebStats } from './metrics/web-metrics.ts';
-import { createRecordFile, createStdout, recentRecordIds } from './records/record-file.ts';
+import {
+  createRecordFile,
+  createStdout,
+  type RecordFile,
+  recentRecordIds,
+} from './records/record-file.ts';
 import { RecordQueue, RecordStats } from './records/record-queue.ts';
 import { createRecordLog, SessionFinisher } from './records/session-writer.ts';
 import { createSources, type Sources } from './sources/create-sources.ts';
@@ -77,16 +82,19 @@ export async function createExporter(config: Config, context: ExporterContext): 
     finisher.stop();
     if (keeper === undefined) tracker.shutdown(clock.nowMs());
     else tracker.parked.releaseAll();
-    finisher.drain();
-    await queue.close(LAST_RECORDS_MS);
+    const deadlineMs = clock.nowMs() + LAST_RECORDS_MS;
+    const leftMs = (): number => Math.max(0, deadlineMs - clock.nowMs());
+    await finisher.drain(leftMs);
+    await queue.close(leftMs());
     // A state file that could not be read, or was not needed yet, stays as it is.
     if (isStarted) await keeper?.stop();
+    else keeper?.abandon();
     page.stop();
     await server.close();
   };
   return {
     async start() {
-      await attempt(() => file.openNow(), cannotOpen(file.name));
+      await attempt(() => openRecords(file), cannotOpen(file.name));
       await attempt(() => keeper?.restore(), messageOf);
       const web = await attempt(() => server.listen(config.web.listen), cannotListen(config));
       isStarted = true;
@@ -122,6 +130,13 @@ async function attempt<T>(
   }
 }
 
+/** A pipe that nobody reads yet is waited for, like a Redis that is away. */
+async function openRecords(file: RecordFile): Promise<void> {
+  await file.open().catch((error: unknown) => {
+    if (errorCode(error) !== 'ENXIO') throw error;
+  });
+}
+
 function cannotOpen(path: string): (cause: unknown) => string {
   return (cause) =>
     `Cannot open --records.file "${path}": expected a file that can be written (${reasonOf(cause)})`;
@@ -152,7 +167,7 @@ async function wire(config: Config, context: ExporterContext) {
   const tracker = createTracker(config, clock);
   const { ledger, users } = tracker;
   const sources = await createSources(config, { sink: tracker, nowMs, log });
-  const records = createRecords(config, context);
+  const records = createRecords(config, clock, context);
   const state = new StateStats();
   const web = new WebStats();
   const keeper = createKeeper(config, { log, clock, tracker, sources, state });
@@ -231,10 +246,11 @@ function createTracker(config: Config, { wallOffsetMs }: Clock): Tracker {
   });
 }
 
-function createRecords(config: Config, { log, spill }: ExporterContext) {
+function createRecords(config: Config, clock: Clock, { log, spill }: ExporterContext) {
   const path = config.records.file;
-  const file = path === undefined ? createStdout() : createRecordFile(path);
   const stats = new RecordStats();
+  const unixMs = (): number => clock.nowMs() + clock.wallOffsetMs();
+  const file = path === undefined ? createStdout() : createRecordFile({ path, unixMs, stats, log });
   return { file, stats, queue: new RecordQueue({ file, stats, log, spill }) };
 }
 
@@ -258,7 +274,10 @@ function createKeeper(config: Config, parts: KeeperParts): StateKeeper | undefin
     sources: sources.all.map((source) => source.stats),
     ...clock,
     stats: state,
-    recentRecords: () => (recordFile === undefined ? new Set() : recentRecordIds(recordFile)),
+    recentRecords: () =>
+      recordFile === undefined
+        ? new Set()
+        : recentRecordIds(recordFile, clock.nowMs() + clock.wallOffsetMs()),
     log,
   });
 }

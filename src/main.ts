@@ -7,7 +7,7 @@ import { ConfigError, nearestName, quote } from './config/config-error.ts';
 import { errorCode } from './log.ts';
 
 const STDERR_FD = 2;
-/** How often, and in how many ms each, a full pipe is tried: two seconds for a line. */
+/** How often, and in how many ms each, a full pipe is tried: two seconds for those that stay full. */
 const MAX_ATTEMPTS = 200;
 const ATTEMPT_MS = 10;
 
@@ -69,23 +69,28 @@ function createContext(): CommandContext {
     build: readBuildInfo(),
     signal: stopping.signal,
     onHangUp: (listener) => void process.on('SIGHUP', listener),
-    spill: writeToStderr,
+    spill: createSpill(),
   };
 }
 
-/** Writes all of it, also where stderr is a pipe that takes a part at a time. */
-function writeToStderr(bytes: Buffer): void {
+/** Writes all to stderr, also where that is a pipe that takes a part at a time. */
+function createSpill(): (bytes: Buffer) => void {
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
-  let rest = bytes;
-  for (let attempt = 0; rest.length > 0 && attempt < MAX_ATTEMPTS; attempt += 1) {
-    try {
-      rest = rest.subarray(writeSync(STDERR_FD, rest));
-    } catch (error) {
-      // Nobody reads it any more: there is no place left to tell.
-      if (errorCode(error) !== 'EAGAIN') return;
-      Atomics.wait(sleeper, 0, 0, ATTEMPT_MS);
+  let attempts = 0;
+  return (bytes) => {
+    let rest = bytes;
+    while (rest.length > 0 && attempts < MAX_ATTEMPTS) {
+      try {
+        rest = rest.subarray(writeSync(STDERR_FD, rest));
+        attempts = 0;
+      } catch (error) {
+        // Nobody reads it any more: there is no place left to tell.
+        if (errorCode(error) !== 'EAGAIN') return;
+        attempts += 1;
+        Atomics.wait(sleeper, 0, 0, ATTEMPT_MS);
+      }
     }
-  }
+  };
 }
 
 // Not awaited at the top level: the bundled program is a CommonJS script, which cannot.

@@ -215,6 +215,26 @@
       |||,
     }),
 
+    alert('CoturnRecordFileDeleted', 'critical', |||
+      increase(coturn_exporter_records_reopened_total{reason="deleted"}[15m]) > 0
+    |||, {
+      summary: 'The file of the session records was deleted',
+      description: |||
+        Somebody deleted the record file of {{ $labels.instance }} while it was written, and the
+        records in it. A new one is open.
+      |||,
+    }),
+
+    alert('CoturnStateFileDamaged', 'warning', |||
+      coturn_exporter_state_bad_lines > 0
+    |||, {
+      summary: 'A part of the state file could not be read',
+      description: |||
+        {{ $labels.instance }} could not read {{ $value }} lines of its state file when it
+        started; their sessions began anew.
+      |||,
+    }),
+
     // Without --state.file the time is 0 for ever.
     alert('CoturnStateSavesFailing', 'warning', |||
       sum by (%(exporter)s, %(replicaLabel)s) (

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { type Config, createConfig, listSecrets } from '../config/config.ts';
 import { ConfigError } from '../config/config-error.ts';
+import { MAX_CONFIG_BYTES, readTextFile } from '../config/files.ts';
 import {
   type Environment,
   type OptionTable,
@@ -105,7 +105,7 @@ interface DoctorConfig {
 export function readDoctorConfig(
   argv: readonly string[],
   env: Environment,
-  readFile: ReadFile = (path) => readFileSync(path, 'utf8'),
+  readFile: ReadFile = (path) => readTextFile(path, { maxBytes: MAX_CONFIG_BYTES }),
 ): DoctorConfig | undefined {
   if (argv.includes('--help')) return undefined;
   const values = parseOptions(DOCTOR_OPTIONS, argv, env);

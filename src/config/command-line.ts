@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { type Config, createConfig, readOptions } from './config.ts';
+import { MAX_CONFIG_BYTES, readTextFile } from './files.ts';
 import type { Environment } from './option-parser.ts';
 import { type CommandHelp, renderHelp } from './options.ts';
 import type { ReadFile } from './read-file.ts';
@@ -27,7 +27,7 @@ interface CommandLineOptions {
 export function parseCommandLine(
   argv: readonly string[],
   env: Environment,
-  { readFile = readUtf8, commands = [] }: CommandLineOptions = {},
+  { readFile = readConfigFile, commands = [] }: CommandLineOptions = {},
 ): CommandLine {
   if (argv.includes('--help')) {
     return { kind: 'help', text: renderHelp(commands) };
@@ -46,6 +46,6 @@ export function parseCommandLine(
   return { kind: values['check-config'] ? 'check-config' : 'run', config };
 }
 
-function readUtf8(path: string): string {
-  return readFileSync(path, 'utf8');
+function readConfigFile(path: string): string {
+  return readTextFile(path, { maxBytes: MAX_CONFIG_BYTES });
 }

@@ -2,6 +2,7 @@ import { type OptionTable, renderMarkdown, renderOptions } from './option-parser
 import { REDIS_URL, type RedisSourceConfig } from './redis-url.ts';
 import {
   choice,
+  datedFilePath,
   duration,
   filePath,
   formatHostPort,
@@ -221,9 +222,9 @@ export const OPTIONS: OptionTable<OptionValues> = {
   },
   'records.file': {
     kind: 'single',
-    type: filePath('the path of a file, or stdout'),
+    type: datedFilePath('the path of a file, or stdout'),
     default: 'stdout',
-    help: 'File for the records of finished sessions, reopened on SIGHUP; - or stdout means standard output.',
+    help: 'File for the records of finished sessions; - or stdout means standard output. With %Y-%m-%d in its name there is one file a day (UTC) and a link to the newest, else it is reopened on SIGHUP for logrotate.',
   },
   'records.replica': {
     kind: 'single',

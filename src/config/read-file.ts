@@ -1,5 +1,6 @@
 import { errorCode } from '../log.ts';
 import { ConfigError, quote } from './config-error.ts';
+import { WrongFileError } from './files.ts';
 
 /** Gives the text of a file, or throws. */
 export type ReadFile = (path: string) => string;
@@ -20,7 +21,10 @@ export function readText([flag, path]: FileFlag, readFile: ReadFile): string | u
   try {
     text = readFile(path);
   } catch (cause) {
-    const why = `expected a file that can be read${shownCode(cause)}`;
+    const why =
+      cause instanceof WrongFileError
+        ? `expected ${cause.expected}`
+        : `expected a file that can be read${shownCode(cause)}`;
     throw new ConfigError(`Cannot read --${flag} ${quote(path)}: ${why}`, { cause });
   }
   if (text.trim() === '') {

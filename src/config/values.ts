@@ -52,6 +52,47 @@ export function filePath(expected = 'the path of a file'): ValueType<string> {
   };
 }
 
+/** Year, month and day in the name of a file, as `strftime` writes them; `%%` is a percent sign. */
+const DATE_PARTS: Readonly<Record<string, (date: string) => string>> = {
+  '%Y': (date) => date.slice(0, 4),
+  '%m': (date) => date.slice(5, 7),
+  '%d': (date) => date.slice(8, 10),
+  '%F': (date) => date,
+  '%%': () => '%',
+};
+
+/** Whether a path has a date in its name. */
+export function isDated(path: string): boolean {
+  return /%[YmdF]/.test(path.replaceAll('%%', ''));
+}
+
+/** The path for a moment (UTC): `sessions-%Y-%m-%d.jsonl` → `sessions-2026-11-21.jsonl`. */
+export function datedPath(path: string, unixMs: number): string {
+  const date = new Date(unixMs).toISOString().slice(0, 10);
+  return path.replaceAll(/%./gs, (part) => DATE_PARTS[part]?.(date) ?? part);
+}
+
+/** A path whose name may hold a date; where it does, it names the day, so that no file is reused. */
+export function datedFilePath(expected: string): ValueType<string> {
+  const type = filePath(expected);
+  return {
+    ...type,
+    parse: (text) => {
+      const path = type.parse(text);
+      if (!path.ok) return path;
+      const parts = new Set(text.match(/%.?/gs));
+      if ([...parts].some((part) => DATE_PARTS[part] === undefined)) {
+        return { ok: false, expected: 'only %Y, %m, %d, %F and %% after a percent sign' };
+      }
+      const isDay = parts.has('%F') || ['%Y', '%m', '%d'].every((part) => parts.has(part));
+      if (isDated(text) && (!isDay || isDated(text.slice(0, text.lastIndexOf('/') + 1)))) {
+        return { ok: false, expected: 'year, month and day (%Y-%m-%d) in the name of the file' };
+      }
+      return path;
+    },
+  };
+}
+
 /** `userid`: exactly one of `names`. */
 export function choice<const T extends string>(names: readonly T[]): ValueType<T> {
   return {

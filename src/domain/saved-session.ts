@@ -216,8 +216,9 @@ const isText: Check = (value) => typeof value === 'string';
 const isChoice: Check = (value, name) =>
   typeof value === 'string' && CHOICES[name]?.includes(value) === true;
 const isCount: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0;
-/** What a `Date` can hold. */
-const isTime: Check = (value) => typeof value === 'number' && value >= 0 && value <= 8.64e15;
+/** Before the year 10000: whatever is made of it, a `Date` can hold. */
+const isTime: Check = (value) =>
+  typeof value === 'number' && value >= 0 && value < 253_402_300_800_000;
 const isTraffic: Check = (value, name) =>
   Array.isArray(value) && value.length === 4 && value.every((count) => isCount(count, name));
 

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics } from 'prom-client';
 import type { BuildInfo } from '../build-info.ts';
 import type { Users } from '../domain/user.ts';
+import { REOPEN_REASONS } from '../records/record-file.ts';
 import type { RecordStats } from '../records/record-queue.ts';
 import type { StateStats } from '../state/state-keeper.ts';
 import { registerCounter, registerGauge } from './live-metric.ts';
@@ -83,6 +84,12 @@ function registerRecordMetrics(
     read: () => [[{}, records.spilled]],
   });
   registerCounter(registry, {
+    name: 'coturn_exporter_records_reopened_total',
+    help: 'How often another record file was opened, by reason: signal (SIGHUP), day, replaced (renamed or replaced), or deleted (what it held is lost).',
+    labels: ['reason'],
+    read: () => REOPEN_REASONS.map((reason) => [{ reason }, records.reopened[reason]]),
+  });
+  registerCounter(registry, {
     name: 'coturn_exporter_state_saves_total',
     help: 'Attempts to save the state file (--state.file), by result.',
     labels: ['result'],
@@ -90,6 +97,12 @@ function registerRecordMetrics(
       [{ result: 'saved' }, state.saved],
       [{ result: 'failed' }, state.failed],
     ],
+  });
+  registerGauge(registry, {
+    name: 'coturn_exporter_state_bad_lines',
+    help: 'Lines of the state file that could not be read at the start and were set aside in a file that ends in .bad; their sessions began anew.',
+    labels: [],
+    read: () => [[{}, state.badLines]],
   });
   registerGauge(registry, {
     name: 'coturn_exporter_state_saved_timestamp_seconds',

@@ -50,9 +50,19 @@ export class SessionFinisher {
     this.#immediate = undefined;
   }
 
-  /** Writes the record of every session that has finished, at once. */
-  drain(): void {
-    for (const session of this.#options.tracker.sessions.takeFinished()) this.#record(session);
+  /**
+   * Writes the record of every session that has finished, as fast as the destination takes them.
+   *
+   * @param leftMs how long it may take still; what then remains is in line nevertheless
+   */
+  async drain(leftMs: () => number): Promise<void> {
+    const { tracker, records } = this.#options;
+    for (;;) {
+      const finished = tracker.sessions.takeFinished(SLICE);
+      if (finished.length === 0) return;
+      for (const session of finished) this.#record(session);
+      await records.room(leftMs());
+    }
   }
 
   #work(): void {
@@ -85,6 +95,8 @@ export class SessionFinisher {
 interface RecordLog {
   /** `onWritten` hears when the record is on its destination. */
   write(session: Session, onWritten: () => void): void;
+  /** Resolves when there is room for more, or after `patienceMs`. */
+  room(patienceMs: number): Promise<void>;
 }
 
 /**
@@ -111,5 +123,6 @@ export function createRecordLog(
       log.info(createSessionRecord(session, wallOffsetMs()));
       queue.whenWritten(onWritten);
     },
+    room: (patienceMs) => queue.room(patienceMs),
   };
 }

@@ -1,21 +1,27 @@
 import {
   closeSync,
+  constants,
   fstatSync,
   openSync,
-  readFileSync,
   readSync,
   renameSync,
+  rmSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
+import { readTextFile } from '../config/files.ts';
 import { errorCode } from '../log.ts';
 
 /** A line of the journal that is no session id: an exporter has taken over the state file. */
 const OPENED = 'opened';
 const LF = 10;
 
+/** Neither through a link nor waiting for the other end of a pipe. */
+const PLAIN = constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const APPEND = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | PLAIN;
+
 /** What a journal tells. */
-interface Journal {
+export interface Journal {
   /** Sessions of the state file that have their record already. */
   readonly recorded: ReadonlySet<string>;
   /** An exporter went on from the state file, so it is not the last word of its writer any more. */
@@ -41,9 +47,9 @@ export class RecordJournal {
   read(): Journal {
     let text = '';
     try {
-      text = readFileSync(this.#path, 'utf8');
+      text = readTextFile(this.#path, { noFollow: true });
     } catch (error) {
-      if (errorCode(error) !== 'ENOENT') throw error;
+      if (errorCode(error) !== 'ENOENT') throw wrong(this.#path, error);
     }
     const lines = text.split('\n').filter((line) => line !== '');
     return { recorded: new Set(lines), wasOpened: lines.includes(OPENED) };
@@ -68,7 +74,9 @@ export class RecordJournal {
   /** The snapshot is the state file now: only what was recorded since it began is of interest. */
   endSnapshot(): void {
     const fresh = `${this.#path}.tmp`;
-    writeFileSync(fresh, this.#sinceSnapshot.map((id) => `${id}\n`).join(''), { mode: 0o600 });
+    rmSync(fresh, { force: true });
+    const text = this.#sinceSnapshot.map((id) => `${id}\n`).join('');
+    writeFileSync(fresh, text, { flag: 'wx', mode: 0o600 });
     renameSync(fresh, this.#path);
     this.close();
   }
@@ -81,7 +89,7 @@ export class RecordJournal {
 
   #append(text: string): void {
     if (this.#fd === undefined) {
-      this.#fd = openSync(this.#path, 'a+', 0o600);
+      this.#fd = openSync(this.#path, APPEND, 0o600);
       endCutLine(this.#fd);
     }
     writeSync(this.#fd, text);
@@ -93,4 +101,10 @@ function endCutLine(fd: number): void {
   const { size } = fstatSync(fd);
   const last = Buffer.alloc(1);
   if (size > 0 && readSync(fd, last, 0, 1, size - 1) === 1 && last[0] !== LF) writeSync(fd, '\n');
+}
+
+function wrong(path: string, cause: unknown): Error {
+  return new Error(`Cannot read "${path}": ${cause instanceof Error ? cause.message : cause}`, {
+    cause,
+  });
 }

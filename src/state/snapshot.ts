@@ -1,37 +1,11 @@
-import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { SavedSession } from '../domain/saved-session.ts';
-import { errorCode } from '../log.ts';
-import {
-  parseState,
-  renderEnd,
-  renderHeader,
-  renderSession,
-  type SavedState,
-} from './state-format.ts';
+import { renderEnd, renderHeader, renderSession } from './state-format.ts';
 
-/** How many sessions are written before the event loop gets its turn; about 2 ms of work. */
-const SLICE = 100;
-
-/**
- * Reads a state file.
- *
- * @returns undefined when there is none
- * @throws {Error} that names the file, when it cannot be read or is not one of ours
- */
-export function readStateFile(path: string): SavedState | undefined {
-  try {
-    return parseState(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    if (errorCode(cause) === 'ENOENT') return undefined;
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `Cannot use --state.file "${path}": ${why}; it is left as it is, expected a state file or none`,
-      { cause },
-    );
-  }
-}
+/** How much text is made before the event loop gets its turn, in characters; about 2 ms of work. */
+const SLICE_LENGTH = 128 * 1024;
 
 /**
  * Writes a state file beside the old one and puts it in its place, so that there is a whole one at
@@ -45,8 +19,10 @@ export async function writeStateFile(
   header: { savedAt: string; isFinal: boolean },
 ): Promise<void> {
   const fresh = `${path}.tmp`;
-  // Sessions hold user names and addresses: for nobody else on the machine.
-  const file = await open(fresh, 'w', 0o600);
+  await rm(fresh, { force: true });
+  // Exclusively: not through a link that somebody left there. Sessions hold user names and addresses:
+  // for nobody else on the machine.
+  const file = await open(fresh, 'wx', 0o600);
   try {
     await file.appendFile(renderHeader(header));
     const count = await writeSessions(file, sessions);
@@ -62,15 +38,18 @@ export async function writeStateFile(
 /** Notes in a state file, without taking space, that it is no longer the last word of its writer. */
 export function clearFinal(path: string): void {
   const mark = '"isFinal":true';
-  const at = readFileSync(path).indexOf(mark);
-  if (at < 0) return;
   const fd = openSync(path, 'r+');
   try {
-    writeSync(fd, 'null', at + mark.length - 'true'.length);
+    const start = Buffer.alloc(HEADER_BYTES);
+    const at = start.subarray(0, readSync(fd, start, 0, HEADER_BYTES, 0)).indexOf(mark);
+    if (at >= 0) writeSync(fd, 'null', at + mark.length - 'true'.length);
   } finally {
     closeSync(fd);
   }
 }
+
+/** More than the first line of a state file has. */
+const HEADER_BYTES = 1024;
 
 /** By `appendFile`, which goes on until all is written: `write` may stop half-way on a full disk. */
 async function writeSessions(file: FileHandle, sessions: Iterable<SavedSession>): Promise<number> {
@@ -79,7 +58,7 @@ async function writeSessions(file: FileHandle, sessions: Iterable<SavedSession>)
   for (const session of sessions) {
     text += renderSession(session);
     count += 1;
-    if (count % SLICE === 0) {
+    if (text.length >= SLICE_LENGTH) {
       await file.appendFile(text);
       text = '';
     }

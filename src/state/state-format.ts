@@ -6,6 +6,9 @@ export const STATE_FORMAT = 'coturn-exporter-state';
 /** The version that is written. Older ones are read, newer ones are refused. */
 export const STATE_VERSION = 1;
 
+/** The end of the year 9999: whatever is made of a time before, a `Date` can hold it. */
+const LAST_MS = Date.UTC(10_000, 0) - 1;
+
 /** The first line of a state file. */
 export interface StateHeader {
   readonly format: typeof STATE_FORMAT;
@@ -17,12 +20,6 @@ export interface StateHeader {
    * the sums was counted by nobody.
    */
   readonly isFinal: boolean;
-}
-
-/** A state file that was read. */
-export interface SavedState {
-  readonly header: StateHeader;
-  readonly sessions: readonly SavedSession[];
 }
 
 /** The first line of a state file, with its line feed. */
@@ -40,36 +37,48 @@ export function renderEnd(sessions: number): string {
   return `${JSON.stringify({ end: sessions })}\n`;
 }
 
+/** What a line after the first one is. */
+export type StateLine =
+  | { readonly kind: 'session'; readonly session: SavedSession }
+  | { readonly kind: 'end'; readonly sessions: number };
+
 /**
- * Reads a state file: a header, a line for each session, an end that tells how many.
+ * Reads the first line of a state file.
  *
  *     {"format":"coturn-exporter-state","version":1,"savedAt":"…","isFinal":true}
- *     {"id":"…","open":[…],…}
- *     {"end":1}
  *
  * @throws {SyntaxError} whose message tells what is wrong, to go after the name of the file
  */
-export function parseState(text: string): SavedState {
-  const lines = text.split('\n');
-  if (lines.pop() !== '') throw new SyntaxError('it is cut');
-  const header = parseHeader(parseLine(lines.shift(), 1));
-  const end = parseLine(lines.pop(), lines.length + 2);
-  if (end['end'] !== lines.length) throw new SyntaxError('it is cut');
-  const sessions = lines.map((line, index) => parseSession(parseLine(line, index + 2), index + 2));
-  return { header, sessions };
+export function parseStateHeader(line: string): StateHeader {
+  const fields = parseFields(line);
+  if (fields === undefined) throw new SyntaxError('it is not a state file of coturn-exporter');
+  return parseHeader(fields);
+}
+
+/**
+ * Reads any other line: a session, or the end, which tells how many there were. Undefined for what
+ * is neither. Never throws.
+ *
+ *     {"id":"…","open":[…],…}
+ *     {"end":1}
+ */
+export function parseStateLine(line: string): StateLine | undefined {
+  const fields = parseFields(line);
+  if (fields === undefined) return undefined;
+  const { end } = fields;
+  if (typeof end === 'number') return { kind: 'end', sessions: end };
+  return isSavedSession(fields) ? { kind: 'session', session: fields } : undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
 
-function parseLine(line: string | undefined, number: number): Fields {
-  let value: unknown;
+function parseFields(line: string): Fields | undefined {
   try {
-    value = JSON.parse(line ?? '');
+    const value: unknown = JSON.parse(line);
+    return isFields(value) ? value : undefined;
   } catch {
-    throw new SyntaxError(`line ${number} is not JSON`);
+    return undefined;
   }
-  if (!isFields(value)) throw new SyntaxError(`line ${number} is not an object`);
-  return value;
 }
 
 function parseHeader(fields: Fields): StateHeader {
@@ -80,7 +89,7 @@ function parseHeader(fields: Fields): StateHeader {
   if (typeof version !== 'number' || version < 1 || version > STATE_VERSION) {
     throw new SyntaxError(`its version ${String(version)} is not known, this one knows 1`);
   }
-  if (typeof savedAt !== 'string' || Number.isNaN(Date.parse(savedAt))) {
+  if (typeof savedAt !== 'string' || !(Date.parse(savedAt) <= LAST_MS)) {
     throw new SyntaxError('it does not tell when it was saved');
   }
   // Null where it was true and another process has gone on from the file since.
@@ -88,11 +97,6 @@ function parseHeader(fields: Fields): StateHeader {
     throw new SyntaxError('it does not tell whether it is final');
   }
   return { format, version, savedAt, isFinal: isFinal === true };
-}
-
-function parseSession(fields: Fields, number: number): SavedSession {
-  if (!isSavedSession(fields)) throw new SyntaxError(`line ${number} is not a session`);
-  return fields;
 }
 
 function isFields(value: unknown): value is Fields {

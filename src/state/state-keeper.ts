@@ -1,8 +1,12 @@
 import type { Logger } from 'pino';
+import type { SavedSession } from '../domain/saved-session.ts';
 import { SourceStats } from '../domain/source-stats.ts';
 import type { Tracker } from '../domain/tracker.ts';
-import { RecordJournal } from './journal.ts';
-import { clearFinal, readStateFile, writeStateFile } from './snapshot.ts';
+import { type Journal, RecordJournal } from './journal.ts';
+import { StateLock } from './lock.ts';
+import { readState, unusable } from './restore.ts';
+import { clearFinal, writeStateFile } from './snapshot.ts';
+import type { StateHeader } from './state-format.ts';
 
 /** What a {@link StateKeeper} works with. */
 interface StateKeeperOptions {
@@ -23,6 +27,7 @@ interface StateKeeperOptions {
 export class StateKeeper {
   readonly #options: StateKeeperOptions;
   readonly #journal: RecordJournal;
+  readonly #lock: StateLock;
   #timer: NodeJS.Timeout | undefined;
   #saving: Promise<void> | undefined;
   #recorded: string[] = [];
@@ -32,38 +37,74 @@ export class StateKeeper {
   constructor(options: StateKeeperOptions) {
     this.#options = options;
     this.#journal = new RecordJournal(options.path);
+    this.#lock = new StateLock(options.path);
   }
 
   /**
    * Takes in the sessions of the process before.
    *
-   * @throws {Error} that names the file, when it cannot be read; it stays as it is
+   * @throws {Error} that names the file, when it cannot be used or another process uses it; it stays
+   *   as it is
    */
-  restore(): void {
-    const { path, tracker, log, nowMs, wallOffsetMs } = this.#options;
-    const state = readStateFile(path);
-    if (state === undefined) return;
-    const { recorded, wasOpened } = this.#journal.read();
+  async restore(): Promise<void> {
+    const { path, stats, log } = this.#options;
+    const { recorded, wasOpened } = await this.#begin();
     const recent = this.#options.recentRecords();
+    let savedAt = '';
+    let sessions = 0;
+    let take: (session: SavedSession) => void = () => undefined;
+    const found = await readState(path, {
+      onHeader: (header) => {
+        savedAt = header.savedAt;
+        take = this.#taker(header, wasOpened);
+      },
+      onSession: (session) => {
+        if (recorded.has(session.id) || recent.has(session.id)) return;
+        sessions += 1;
+        take(session);
+      },
+    });
+    if (found === undefined) return;
+    if (found.badLines > 0 || found.isCut) {
+      stats.badLines += found.badLines + (found.isCut ? 1 : 0);
+      const fields = { path, setAside: `${path}.bad`, ...found };
+      log.error(fields, 'a part of the state file cannot be read, those sessions begin anew');
+    }
+    this.#open();
+    log.info({ path, sessions, savedAt }, 'sessions of the process before go on');
+  }
+
+  async #begin(): Promise<Journal> {
+    try {
+      await this.#lock.acquire();
+      return this.#journal.read();
+    } catch (cause) {
+      const { path } = this.#options;
+      throw unusable(path, cause instanceof Error ? cause.message : String(cause), cause);
+    }
+  }
+
+  #taker(header: StateHeader, wasOpened: boolean): (session: SavedSession) => void {
+    const { tracker, nowMs, wallOffsetMs } = this.#options;
     const options = {
       originOf: (source: string, server: string) =>
         tracker.openOrigin(this.#sourceOf(source), server),
-      pastCounted: state.header.isFinal && !wasOpened,
+      pastCounted: header.isFinal && !wasOpened,
       // A clock that was set back meanwhile would put what was saved in the future.
-      wallOffsetMs: Math.max(wallOffsetMs(), Date.parse(state.header.savedAt) - nowMs()),
+      wallOffsetMs: Math.max(wallOffsetMs(), Date.parse(header.savedAt) - nowMs()),
       nowMs: nowMs(),
     };
-    const sessions = state.sessions.filter(({ id }) => !recorded.has(id) && !recent.has(id));
-    for (const session of sessions) tracker.restore(session, options);
+    return (session) => tracker.restore(session, options);
+  }
+
+  #open(): void {
     try {
       this.#journal.open();
     } catch (error) {
       // A full disk. Events that nobody takes would be lost for good, so this is no reason to stop.
-      clearFinal(path);
+      clearFinal(this.#options.path);
       this.#fail(error);
     }
-    const fields = { path, sessions: sessions.length, savedAt: state.header.savedAt };
-    log.info(fields, 'sessions of the process before go on');
   }
 
   /** Begins to save at the interval. */
@@ -77,6 +118,12 @@ export class StateKeeper {
     if (this.#recorded.length === 1) queueMicrotask(() => this.#flushRecorded());
   }
 
+  /** Gives the file up as it is: it was not needed yet. */
+  abandon(): void {
+    this.#journal.close();
+    this.#lock.release();
+  }
+
   /** Saves for the last time: nothing may be counted after. Safe to call twice. */
   async stop(): Promise<void> {
     if (this.#isStopped) return;
@@ -86,6 +133,7 @@ export class StateKeeper {
     this.#flushRecorded();
     await this.#save(true);
     this.#journal.close();
+    this.#lock.release();
   }
 
   async #save(isFinal: boolean): Promise<void> {
@@ -152,6 +200,8 @@ export class StateKeeper {
 export class StateStats {
   saved = 0;
   failed = 0;
+  /** Lines that could not be read, and files whose end was missing. */
+  badLines = 0;
   /** Unix time of the newest state file, in ms; 0 before the first. */
   lastSavedAtMs = 0;
 }

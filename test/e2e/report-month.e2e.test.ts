@@ -23,7 +23,7 @@ const EPOCH_MS = Date.UTC(2026, 9, 1);
 const DAY_MS = 86_400_000;
 const DAYS = 31;
 const MINUTE_MS = 60_000;
-const SILENT = { error: vi.fn(), info: vi.fn() };
+const SILENT = { error: vi.fn(), warn: vi.fn(), info: vi.fn() };
 /** Nobody waits for a disk here. */
 const CLOSE_MS = 60_000;
 
@@ -81,7 +81,12 @@ class LapsedExporter {
     const stats = new SourceStats('statsdb', 'connection');
     const records = new RecordStats();
     const queue = new RecordQueue({
-      file: createRecordFile(this.#path),
+      file: createRecordFile({
+        path: this.#path,
+        unixMs: () => EPOCH_MS + this.#fleet.nowMs,
+        stats: records,
+        log: SILENT,
+      }),
       stats: records,
       log: SILENT,
       spill: (line) => {

@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Random } from '../../src/simulator/random.ts';
-import { parseState } from '../../src/state/state-format.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { readJsonLines } from '../support/json-lines.ts';
 import { startRedisServer } from '../support/redis-server.ts';
@@ -15,6 +14,7 @@ import {
 } from '../support/scripted-coturn.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
+import { parseState } from '../unit/state/saved.ts';
 
 const ROUNDS = 4;
 /** Sessions that must have a record, at least, for each time that the exporter ends. */

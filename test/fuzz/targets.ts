@@ -10,8 +10,7 @@ import { createCommandReader } from '../../src/sources/resp/commands.ts';
 import { COMMAND_LIMITS, PROTOCOL_ERRORS } from '../../src/sources/resp/limits.ts';
 import type { RespReader } from '../../src/sources/resp/reader.ts';
 import { createReplyReader } from '../../src/sources/resp/replies.ts';
-import { parseState } from '../../src/state/state-format.ts';
-import { FINISHED, SESSION, stateText } from '../unit/state/saved.ts';
+import { FINISHED, parseState, SESSION, stateText } from '../unit/state/saved.ts';
 
 /** A reader of what comes from outside. */
 export interface FuzzTarget {

@@ -6,7 +6,7 @@ import { EXPORTER, eachReplica } from '../queries.ts';
 export function keepingRow(): Row {
   return {
     title: 'Records, state and users',
-    panels: [records(), waiting(), stateSaves(), stateAge(), users()],
+    panels: [records(), waiting(), reopened(), stateSaves(), stateAge(), badLines(), users()],
   };
 }
 
@@ -39,6 +39,33 @@ function waiting() {
         '{{instance}} {{replica}} waiting',
       ),
       eachReplica(`sum by (instance, replica) (${spilled})`, '{{instance}} {{replica}} spilled'),
+    ],
+  });
+}
+
+function reopened() {
+  const count = `increase(coturn_exporter_records_reopened_total{${EXPORTER}}[$__rate_interval])`;
+  return timeSeries({
+    title: 'Record files opened anew',
+    description:
+      'By reason: a new day, SIGHUP, a file that was renamed or replaced, or one that was deleted, whose records are lost.',
+    unit: 'short',
+    targets: [
+      eachReplica(
+        `sum by (instance, replica, reason) (${count})`,
+        '{{instance}} {{replica}} {{reason}}',
+      ),
+    ],
+  });
+}
+
+function badLines() {
+  return timeSeries({
+    title: 'Lines of the state file that could not be read',
+    description: 'At the last start; they are in the file that ends in .bad.',
+    unit: 'short',
+    targets: [
+      eachReplica(`coturn_exporter_state_bad_lines{${EXPORTER}}`, '{{instance}} {{replica}}'),
     ],
   });
 }

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import {
   choice,
+  datedFilePath,
+  datedPath,
   decimalNumber,
   duration,
   filePath,
@@ -146,5 +148,30 @@ describe('formatDuration', () => {
   it.each(['0s', '500ms', '1500ms', '5s', '90s', '2m', '24h'])('gives back %s', (text) => {
     const parsed = days.parse(text);
     expect(parsed.ok && formatDuration(parsed.value)).toBe(text);
+  });
+});
+
+describe('datedFilePath', () => {
+  const type = datedFilePath('the path of a file');
+
+  it.each(['stdout', 'a/b.jsonl', 's-%Y-%m-%d.jsonl', '/x/%F', '100%%'])('takes %s', (path) => {
+    expect(type.parse(path)).toEqual({ ok: true, value: path });
+  });
+
+  it.each(['', '%', 's-%H.jsonl', 's-%Y.jsonl', 's-%Y-%m.jsonl', '%Y/%m/%d/s.jsonl', '%F/s.jsonl'])(
+    'refuses "%s"',
+    (path) => {
+      expect(type.parse(path).ok).toBe(false);
+    },
+  );
+});
+
+describe('datedPath', () => {
+  it.each([
+    ['s-%Y-%m-%d.jsonl', 's-2026-01-02.jsonl'],
+    ['%F.%%', '2026-01-02.%'],
+    ['plain', 'plain'],
+  ])('makes of %s %s', (path, dated) => {
+    expect(datedPath(path, Date.UTC(2026, 0, 2, 23, 59, 59, 999))).toBe(dated);
   });
 });

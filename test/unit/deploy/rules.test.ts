@@ -81,6 +81,8 @@ describe('alerts', () => {
       'CoturnRecordWritesFailing',
       'CoturnRecordsQueued',
       'CoturnRecordsSpilled',
+      'CoturnRecordFileDeleted',
+      'CoturnStateFileDamaged',
       'CoturnStateSavesFailing',
       'CoturnWrongDatabase',
       'CoturnConnectionsRefused',

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readOptions } from '../../../src/config/config.ts';
@@ -74,6 +74,70 @@ describe('deploy/debian/default', () => {
     const variables = Object.fromEntries(offered.map(([, name = '', value = '']) => [name, value]));
     expect(offered.length).toBeGreaterThan(4);
     expect(() => readOptions([], variables)).not.toThrow();
+  });
+});
+
+describe('the daily record files', () => {
+  const SERVICE = readText('deploy/systemd/coturn-exporter-records.service');
+  const TMPFILES = readText('deploy/systemd/coturn-exporter-records.tmpfiles');
+  const FOLDER = '/var/log/coturn-exporter';
+  const DAY_SECONDS = 86_400;
+
+  /** A root with record files of these ages, in days. */
+  function createRoot(ages: readonly number[]): { root: string; list: () => string[] } {
+    const root = createTempFolder(onTestFinished);
+    const folder = join(root, FOLDER);
+    mkdirSync(folder, { recursive: true });
+    for (const age of ages) {
+      const file = join(folder, `sessions-${age}.jsonl`);
+      writeFileSync(file, '{}\n');
+      const seconds = Date.now() / 1000 - age * DAY_SECONDS;
+      utimesSync(file, seconds, seconds);
+    }
+    return { root, list: () => readdirSync(folder).sort() };
+  }
+
+  it('are compressed when they are two days old', () => {
+    const { root, list } = createRoot([0, 1, 3, 9]);
+    const [, command = ''] = /^ExecStart=(.+)$/m.exec(SERVICE) ?? [];
+    const [program = '', ...args] = command.split(' ');
+    const moved = args.map((arg) => (arg === FOLDER ? join(root, FOLDER) : arg));
+    expect(spawnSync(program, moved).status).toBe(0);
+    expect(list()).toEqual([
+      'sessions-0.jsonl',
+      'sessions-1.jsonl',
+      'sessions-3.jsonl.gz',
+      'sessions-9.jsonl.gz',
+    ]);
+  });
+
+  it.skipIf(spawnSync('systemd-tmpfiles', ['--version']).status !== 0 || process.getuid?.() !== 0)(
+    'are removed after 400 days, and no earlier',
+    () => {
+      const { root, list } = createRoot([0, 399, 401]);
+      const lines = TMPFILES.replace(/^d .*$/m, '');
+      mkdirSync(join(root, 'etc/tmpfiles.d'), { recursive: true });
+      writeFileSync(join(root, 'etc/tmpfiles.d/records.conf'), lines);
+      const done = spawnSync('systemd-tmpfiles', ['--clean', `--root=${root}`], {
+        encoding: 'utf8',
+      });
+      expect(done.status, done.stderr).toBe(0);
+      expect(list()).toEqual(['sessions-0.jsonl', 'sessions-399.jsonl']);
+    },
+  );
+
+  it.skipIf(!hasSystemd)('have units that pass systemd-analyze verify', () => {
+    const folder = createTempFolder(onTestFinished);
+    const files = ['service', 'timer'].map((kind) => {
+      const file = join(folder, `coturn-exporter-records.${kind}`);
+      writeFileSync(file, readText(`deploy/systemd/coturn-exporter-records.${kind}`));
+      return file;
+    });
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', ...files], {
+      encoding: 'utf8',
+    });
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
   });
 });
 

@@ -62,6 +62,8 @@ const TABLE: readonly [name: string, type: string, labels: readonly string[]][] 
 const EXTRA: readonly [name: string, type: string, labels: readonly string[]][] = [
   ['coturn_exporter_records_queued', 'gauge', []],
   ['coturn_exporter_records_spilled_total', 'counter', []],
+  ['coturn_exporter_records_reopened_total', 'counter', ['reason']],
+  ['coturn_exporter_state_bad_lines', 'gauge', []],
   ['coturn_exporter_state_saves_total', 'counter', ['result']],
   ['coturn_exporter_state_saved_timestamp_seconds', 'gauge', []],
   ['coturn_exporter_source_wrong_database', 'gauge', ['source']],

@@ -11,6 +11,8 @@ export class FakeRecordFile implements RecordFile {
   /** Lengths of the buffers that were given to `write`. */
   readonly writes: number[] = [];
   isClosed = false;
+  /** False where nothing is ever opened anew, as on stdout. */
+  hasFiles = true;
   /** What opening does. */
   openError: Error | undefined;
   readonly #script: WriteResult[];
@@ -25,15 +27,18 @@ export class FakeRecordFile implements RecordFile {
     return this.files.at(-1)?.toString() ?? '';
   }
 
-  async openNow(): Promise<void> {
+  async open(anew = false): Promise<boolean> {
+    this.#isStale ||= anew;
     if (this.openError !== undefined) throw this.openError;
-    if (this.#isStale) this.files.push(Buffer.alloc(0));
+    if (!this.#isStale || !this.hasFiles) return false;
     this.#isStale = false;
+    this.files.push(Buffer.alloc(0));
+    return true;
   }
 
   async write(bytes: Buffer): Promise<number> {
     this.writes.push(bytes.length);
-    await this.openNow();
+    await Promise.resolve();
     const result = this.#script.shift() ?? bytes.length;
     if (result === 'stuck') return new Promise(() => undefined);
     if (result instanceof Error) throw result;
@@ -41,11 +46,6 @@ export class FakeRecordFile implements RecordFile {
     const last = this.files.length - 1;
     this.files[last] = Buffer.concat([this.files[last] ?? Buffer.alloc(0), taken]);
     return taken.length;
-  }
-
-  reopen(): boolean {
-    this.#isStale = true;
-    return true;
   }
 
   async close(): Promise<void> {

@@ -4,6 +4,7 @@ import { MAX_QUEUED_BYTES, RecordQueue, RecordStats } from '../../../src/records
 import { FakeRecordFile, type WriteResult } from './fake-record-file.ts';
 
 const FULL = Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+const BUSY = Object.assign(new Error('try again'), { code: 'EAGAIN' });
 /** Longer than every pause between two attempts. */
 const LONGEST_PAUSE_MS = 5_000;
 
@@ -26,7 +27,8 @@ class Scene {
       log: {
         error: ({ err, count }: { err?: Error; count?: number }) =>
           this.told.push(err === undefined ? `spilled ${count}` : `failed: ${err.message}`),
-        info: () => this.told.push('recovered'),
+        info: (_fields: object, message = '') =>
+          this.told.push(message === 'records are written again' ? 'recovered' : message),
       },
       spill: (line) => this.spilled.push(line.toString()),
     });
@@ -68,16 +70,17 @@ describe('RecordQueue', () => {
     await flush();
     expect(scene.file.text).toBe('a\nb\nc\nd\n');
     expect(scene.done).toEqual(['a', 'b', 'c', 'd']);
-    expect(scene.stats).toEqual({ written: 4, failed: 0, queued: 0, spilled: 0 });
+    expect(scene.stats).toMatchObject({ written: 4, failed: 0, queued: 0, spilled: 0 });
     expect(scene.told).toEqual([]);
   });
 
   it('has one write under way at a time and takes what waits together', async () => {
-    const scene = new Scene().push('a').push('b').push('c');
-    expect(scene.file.writes).toEqual([2]);
-    expect(scene.stats.queued).toBe(3);
+    const scene = new Scene(['stuck']).push('a').push('b');
     await flush();
-    expect(scene.file.writes).toEqual([2, 4]);
+    scene.push('c');
+    await flush();
+    expect(scene.file.writes).toEqual([4]);
+    expect(scene.stats.queued).toBe(3);
   });
 
   it('writes no more than 256 KiB at a time', async () => {
@@ -184,7 +187,7 @@ describe('RecordQueue', () => {
   it('counts a record as failed once, however often its write fails', async () => {
     const scene = new Scene([FULL, FULL, FULL, FULL]).push('a');
     await pass(60_000);
-    expect(scene.stats).toEqual({ written: 1, failed: 1, queued: 0, spilled: 0 });
+    expect(scene.stats).toMatchObject({ written: 1, failed: 1, queued: 0, spilled: 0 });
   });
 
   it('counts every record whose write fails, also those that came later', async () => {
@@ -193,7 +196,7 @@ describe('RecordQueue', () => {
     expect(scene.stats.failed).toBe(1);
     scene.push('b', 'c');
     await pass(LONGEST_PAUSE_MS);
-    expect(scene.stats).toEqual({ written: 3, failed: 3, queued: 0, spilled: 0 });
+    expect(scene.stats).toMatchObject({ written: 3, failed: 3, queued: 0, spilled: 0 });
   });
 
   it('spills what does not fit into memory, and counts it', async () => {
@@ -205,9 +208,22 @@ describe('RecordQueue', () => {
     expect(scene.spilled).toEqual([`5${big}\n`]);
     expect(scene.done).toEqual([`5${big}`]);
     expect(scene.told).toEqual(['spilled 1']);
-    expect(scene.stats).toEqual({ written: 0, failed: 1, queued: 5, spilled: 1 });
+    expect(scene.stats).toMatchObject({ written: 0, failed: 1, queued: 5, spilled: 1 });
     scene.push('small');
     expect(scene.stats.queued).toBe(6);
+  });
+
+  it('tells of thousands that are spilled one by one in a line a second', async () => {
+    const scene = new Scene(['stuck']).push('first');
+    scene.push(...['1', '2', '3', '4'].map((name) => name + 'x'.repeat(MAX_QUEUED_BYTES / 4 - 4)));
+    const names = Array.from({ length: 3_000 }, (_, at) => `spilled-${at}`);
+    scene.push(...names);
+    expect(scene.told).toEqual(['spilled 1']);
+    await pass(1_000);
+    expect(scene.told).toEqual(['spilled 1', 'spilled 2999']);
+    expect(scene.spilled.join('')).toBe(names.map((name) => `${name}\n`).join(''));
+    await pass(10_000);
+    expect(scene.told).toHaveLength(2);
   });
 
   it('has room again once records are written', async () => {
@@ -218,6 +234,55 @@ describe('RecordQueue', () => {
     scene.push(`3${big}`, `4${big}`);
     await pass(LONGEST_PAUSE_MS);
     expect(scene.stats).toMatchObject({ written: 4, spilled: 0 });
+  });
+});
+
+describe('RecordQueue.room', () => {
+  const BIG = 'x'.repeat(1024 * 1024);
+  /** Whether there is room, looked at every ms. */
+  function watch(scene: Scene, patienceMs: number): { readonly hasRoom: boolean } {
+    const state = { hasRoom: false };
+    void scene.queue.room(patienceMs).then(() => {
+      state.hasRoom = true;
+    });
+    return state;
+  }
+
+  it('is there at once while little waits', async () => {
+    const state = watch(new Scene().push('a'), 8_000);
+    await flush();
+    expect(state.hasRoom).toBe(true);
+  });
+
+  it('comes when the destination has taken enough', async () => {
+    const scene = new Scene([100, 0]).push(BIG, BIG, BIG, BIG);
+    const state = watch(scene, 8_000);
+    await Promise.resolve();
+    expect(state.hasRoom).toBe(false);
+    await flush();
+    expect(state.hasRoom).toBe(true);
+    expect(scene.spilled).toEqual([]);
+  });
+
+  it('is not waited for where the destination fails', async () => {
+    const scene = new Scene([FULL, FULL, FULL, FULL, FULL, FULL]).push(BIG, BIG, BIG, BIG);
+    await flush();
+    const state = watch(scene, 8_000);
+    await flush();
+    expect(state.hasRoom).toBe(true);
+  });
+
+  it('is waited for while a reader is slow, as long as there is patience', async () => {
+    const script = Array.from({ length: 200 }, () => BUSY);
+    const scene = new Scene(script).push(BIG, BIG, BIG, BIG);
+    await flush();
+    const state = watch(scene, 8_000);
+    await pass(7_999);
+    expect(state.hasRoom).toBe(false);
+    await pass(1);
+    expect(state.hasRoom).toBe(true);
+    // Looked at every 100 ms, unlike a disk that is full.
+    expect(scene.file.writes.length).toBeGreaterThan(75);
   });
 });
 
@@ -240,10 +305,24 @@ describe('RecordQueue.reopen', () => {
 
   it('lets a write under way end in the old file', async () => {
     const scene = new Scene().push('a');
+    while (scene.file.writes.length === 0) await Promise.resolve();
     scene.queue.reopen();
     scene.push('b');
     await flush();
     expect(scene.file.files.map(String)).toEqual(['a\n', 'b\n']);
+  });
+
+  it('says that it was done', async () => {
+    const scene = new Scene();
+    scene.queue.reopen();
+    await flush();
+    scene.file.hasFiles = false;
+    scene.queue.reopen();
+    await flush();
+    expect(scene.told).toEqual([
+      'SIGHUP: the record file is open anew',
+      'SIGHUP: there is no record file to reopen',
+    ]);
   });
 
   it.each([1, 2, 3, 4])('begins a line anew that was cut after byte %i', async (cut) => {
@@ -257,7 +336,7 @@ describe('RecordQueue.reopen', () => {
 
   it('goes on with a cut line where there is no new file, as on stdout', async () => {
     const scene = new Scene([2, FULL]).push('abcd', 'efgh');
-    scene.file.reopen = () => false;
+    scene.file.hasFiles = false;
     await flush();
     scene.queue.reopen();
     await flush();
@@ -293,7 +372,7 @@ describe('RecordQueue.reopen', () => {
     scene.file.openError = undefined;
     await pass(LONGEST_PAUSE_MS);
     expect(scene.file.files.map(String)).toEqual(['a\n', 'b\n']);
-    expect(scene.stats).toEqual({ written: 2, failed: 1, queued: 0, spilled: 0 });
+    expect(scene.stats).toMatchObject({ written: 2, failed: 1, queued: 0, spilled: 0 });
   });
 });
 
@@ -306,7 +385,7 @@ describe('RecordQueue.close', () => {
     expect(scene.file.text).toBe('a\nb\nc\n');
     expect(scene.file.isClosed).toBe(true);
     expect(scene.spilled).toEqual([]);
-    expect(scene.stats).toEqual({ written: 3, failed: 0, queued: 0, spilled: 0 });
+    expect(scene.stats).toMatchObject({ written: 3, failed: 0, queued: 0, spilled: 0 });
   });
 
   it('closes a queue that never held anything', async () => {
@@ -334,10 +413,10 @@ describe('RecordQueue.close', () => {
     await pass(8_000);
     await closed;
     expect(scene.file.text).toBe('ab');
-    expect(scene.spilled).toEqual(['abcd\n', 'efgh\n']);
+    expect(scene.spilled).toEqual(['abcd\nefgh\n']);
     expect(scene.done).toEqual(['abcd', 'efgh']);
     expect(scene.told).toEqual(['failed: no space left', 'spilled 2']);
-    expect(scene.stats).toEqual({ written: 0, failed: 2, queued: 0, spilled: 2 });
+    expect(scene.stats).toMatchObject({ written: 0, failed: 2, queued: 0, spilled: 2 });
   });
 
   it('spills at the deadline when a write never comes back', async () => {
@@ -349,10 +428,10 @@ describe('RecordQueue.close', () => {
     await pass(7_999);
     expect(scene.spilled).toEqual([]);
     await pass(1);
-    expect(scene.spilled).toEqual(['a\n', 'b\n']);
+    expect(scene.spilled).toEqual(['a\nb\n']);
     expect(isClosed).toBe(true);
     expect(scene.done).toEqual(['a', 'b']);
-    expect(scene.stats).toEqual({ written: 0, failed: 2, queued: 0, spilled: 2 });
+    expect(scene.stats).toMatchObject({ written: 0, failed: 2, queued: 0, spilled: 2 });
   });
 
   it('ends although the destination does not close', async () => {

@@ -13,13 +13,21 @@ class Scene {
   readonly waiting: { readonly session: Session; readonly onWritten: () => void }[] = [];
   readonly recorded: string[] = [];
   readonly observed: string[] = [];
+  onRoom: () => void = () => undefined;
   readonly finisher: SessionFinisher;
 
   constructor() {
     const { tracker, observer } = this.scraped;
     this.finisher = new SessionFinisher({
       tracker,
-      records: { write: (session, onWritten) => this.waiting.push({ session, onWritten }) },
+      records: {
+        write: (session, onWritten) => this.waiting.push({ session, onWritten }),
+        room: (patienceMs) => {
+          expect(patienceMs).toBe(1_000);
+          this.onRoom();
+          return Promise.resolve();
+        },
+      },
       observer: {
         observe: (session) => {
           this.observed.push(session.id);
@@ -174,13 +182,16 @@ describe('SessionFinisher', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('drains everything that has finished at once', () => {
+  it('drains everything that has finished, waiting for room between slices', async () => {
     const scene = new Scene().finish(2 * SLICE + 1);
+    const seen: number[] = [];
+    scene.onRoom = () => seen.push(scene.waiting.length);
     scene.scraped.tracker.expire(scene.scraped.nowMs);
-    scene.finisher.drain();
+    await scene.finisher.drain(() => 1_000);
     expect(scene.waiting).toHaveLength(2 * SLICE + 1);
     expect(scene.observed).toHaveLength(2 * SLICE + 1);
-    scene.finisher.drain();
+    expect(seen).toEqual([SLICE, 2 * SLICE, 2 * SLICE + 1]);
+    await scene.finisher.drain(() => 1_000);
     expect(scene.waiting).toHaveLength(2 * SLICE + 1);
   });
 });

@@ -107,7 +107,7 @@ describe('RecordJournal', () => {
   it('says so when it cannot be read', () => {
     const path = stateFile();
     mkdirSync(`${path}.recorded`);
-    expect(() => new RecordJournal(path).read()).toThrow('EISDIR');
+    expect(() => new RecordJournal(path).read()).toThrow('not a regular file');
   });
 
   it('may be closed twice, and is opened again when needed', () => {

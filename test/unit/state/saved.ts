@@ -1,5 +1,12 @@
 import type { SavedAllocation, SavedSession } from '../../../src/domain/saved-session.ts';
-import { renderEnd, renderHeader, renderSession } from '../../../src/state/state-format.ts';
+import {
+  parseStateHeader,
+  parseStateLine,
+  renderEnd,
+  renderHeader,
+  renderSession,
+  type StateHeader,
+} from '../../../src/state/state-format.ts';
 
 /** An allocation as a state file keeps it. */
 export const ALLOCATION: SavedAllocation = {
@@ -59,4 +66,29 @@ export const SAVED_AT = '2026-11-21T02:03:04.567Z';
 export function stateText(sessions: readonly SavedSession[], isFinal = true): string {
   const lines = sessions.map(renderSession).join('');
   return renderHeader({ savedAt: SAVED_AT, isFinal }) + lines + renderEnd(sessions.length);
+}
+
+/** What a state file holds. */
+export interface SavedState {
+  readonly header: StateHeader;
+  readonly sessions: readonly SavedSession[];
+}
+
+/** Reads a state file that has to be whole. Throws a `SyntaxError` where it is not. */
+export function parseState(text: string): SavedState {
+  const lines = text.split('\n');
+  if (lines.pop() !== '') throw new SyntaxError('it is cut');
+  const [first = '', ...rest] = lines;
+  const header = parseStateHeader(first);
+  const sessions: SavedSession[] = [];
+  let end: number | undefined;
+  for (const [index, line] of rest.entries()) {
+    const parsed = parseStateLine(line);
+    if (parsed === undefined || end !== undefined)
+      throw new SyntaxError(`line ${index + 2} is bad`);
+    if (parsed.kind === 'end') end = parsed.sessions;
+    else sessions.push(parsed.session);
+  }
+  if (end !== sessions.length) throw new SyntaxError('it is cut');
+  return { header, sessions };
 }

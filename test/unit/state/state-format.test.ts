@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseState, STATE_FORMAT, STATE_VERSION } from '../../../src/state/state-format.ts';
-import { ALLOCATION, FINISHED, SAVED_AT, SESSION, stateText } from './saved.ts';
+import { STATE_FORMAT, STATE_VERSION } from '../../../src/state/state-format.ts';
+import { ALLOCATION, FINISHED, parseState, SAVED_AT, SESSION, stateText } from './saved.ts';
 
 const TEXT = stateText([SESSION, FINISHED]);
 const STATE = parseState(TEXT);
@@ -25,6 +25,8 @@ const OTHER_BYTES = [
   '\n',
   '\u0000',
 ];
+
+const NOT_OURS = 'it is not a state file of coturn-exporter';
 
 /** What a text means: the state, or `refused`. Throws when it crashed. */
 function meaningOf(text: string): unknown {
@@ -146,14 +148,18 @@ describe('parseState', () => {
   });
 
   it.each([
-    ['nothing', '', 'line 1 is not JSON'],
-    ['a blank line', '\n', 'line 1 is not JSON'],
-    ['a text', 'hello\nworld\n', 'line 1 is not JSON'],
-    ['a JSON array', '[]\n{"end":0}\n', 'line 1 is not an object'],
-    ['JSON null', 'null\n{"end":0}\n', 'line 1 is not an object'],
-    ['another JSON file', '{"name":"x"}\n{"end":0}\n', 'it is not a state file of coturn-exporter'],
-    ['records', '{"event":"session_finished"}\n', 'it is not a state file of coturn-exporter'],
-    ['a header alone', `${TEXT.split('\n')[0]}\n`, 'line 2 is not JSON'],
+    ['a blank line', '\n', NOT_OURS],
+    ['a text', 'hello\nworld\n', NOT_OURS],
+    ['a JSON array', '[]\n{"end":0}\n', NOT_OURS],
+    ['JSON null', 'null\n{"end":0}\n', NOT_OURS],
+    ['another JSON file', '{"name":"x"}\n{"end":0}\n', NOT_OURS],
+    ['records', '{"event":"session_finished"}\n', NOT_OURS],
+    ['a header alone', `${TEXT.split('\n')[0]}\n`, 'it is cut'],
+    [
+      'a time beyond what a record can tell',
+      TEXT.replace(SAVED_AT, '+275760-09-13T00:00:00.000Z'),
+      'it does not tell when it was saved',
+    ],
   ])('refuses %s and says why', (_what, text, why) => {
     expect(() => parseState(text)).toThrow(new SyntaxError(why));
   });
@@ -183,10 +189,11 @@ describe('parseState', () => {
     ['a total that is left out', { ...SESSION, open: [{ ...ALLOCATION, clientTotal: undefined }] }],
   ])('refuses %s, and names the line', (_what, session) => {
     const text = TEXT.replace(JSON.stringify(SESSION), JSON.stringify(session));
-    expect(() => parseState(text)).toThrow(new SyntaxError('line 2 is not a session'));
+    expect(() => parseState(text)).toThrow(new SyntaxError('line 2 is bad'));
   });
 
   it.each([
+    ['a time that no record can tell', JSON.stringify(SESSION).replace('1700000000000', '8.64e15')],
     ['a time that is endless', JSON.stringify(SESSION).replace('1700000000000', '1e999')],
     ['a lifetime below 0', JSON.stringify(SESSION).replace('600000', '-600000')],
     ['an unknown reason', JSON.stringify(SESSION).replace('"expired"', '"exploded"')],

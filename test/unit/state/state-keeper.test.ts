@@ -1,14 +1,14 @@
-import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { createSessionRecord, type SessionRecord } from '../../../src/domain/session-record.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
-import { readStateFile } from '../../../src/state/snapshot.ts';
 import { StateKeeper, StateStats } from '../../../src/state/state-keeper.ts';
 import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 import { until } from '../../support/until.ts';
+import { parseState, type SavedState } from './saved.ts';
 
 const NEW = `new lifetime=600${connection()}`;
 const FIRST_MS = 1_700_000_000_000;
@@ -20,6 +20,10 @@ interface ProcessOptions {
   readonly recent?: readonly string[];
   /** Unix time at which it begins, in ms. */
   readonly wallMs?: number;
+}
+
+function stateIn(path: string): SavedState | undefined {
+  return existsSync(path) ? parseState(readFileSync(path, 'utf8')) : undefined;
 }
 
 /** One process with a tracker and its keeper; its clock moves when told. */
@@ -36,6 +40,8 @@ class Process {
   constructor(path: string, options: ProcessOptions = {}) {
     const { sources = ['redis'], intervalMs = 3_600_000, recent = [], wallMs = FIRST_MS } = options;
     this.#wallOffsetMs = wallMs - this.nowMs;
+    // The process before has been killed, in this one process of the test.
+    rmSync(`${path}.lock`, { force: true });
     this.tracker = new Tracker({
       groupBy: 'user',
       lingerMs: LINGER_MS,
@@ -138,9 +144,9 @@ function readOrNothing(file: string): string | undefined {
 }
 
 describe('StateKeeper', () => {
-  it('begins with nothing where there is no file', () => {
+  it('begins with nothing where there is no file', async () => {
     const process = new Process(statePath());
-    process.keeper.restore();
+    await process.keeper.restore();
     expect(process.told).toEqual([]);
     expect(process.users).toEqual([]);
   });
@@ -153,7 +159,7 @@ describe('StateKeeper', () => {
     expect(first.stats).toMatchObject({ saved: 1, failed: 0, lastSavedAtMs: FIRST_MS + 60_000 });
 
     const second = new Process(path, { wallMs: FIRST_MS + 90_000 });
-    second.keeper.restore();
+    await second.keeper.restore();
     expect(second.told).toEqual([`restored 1 of ${new Date(FIRST_MS + 60_000).toISOString()}`]);
     second.send('bob', 'traffic', payloadOf(traffic(1, 1, 1, 1)));
     second.end('bob').send('bob', 'total_traffic', payloadOf(traffic(5, 500, 5, 500)));
@@ -161,7 +167,7 @@ describe('StateKeeper', () => {
     second.pass(LINGER_MS + 100).record();
     expect(second.records).toMatchObject([
       {
-        session_id: readStateFile(path)?.sessions[0]?.id,
+        session_id: stateIn(path)?.sessions[0]?.id,
         start: new Date(FIRST_MS).toISOString(),
         duration_seconds: 90,
         received_bytes: 500,
@@ -180,9 +186,9 @@ describe('StateKeeper', () => {
       first.keeper.start();
       await until(() => first.stats.saved, { what: 'a snapshot', isDone: (saved) => saved > 0 });
     });
-    expect(readStateFile(path)?.header.isFinal).toBe(false);
+    expect(stateIn(path)?.header.isFinal).toBe(false);
     const second = new Process(path);
-    second.keeper.restore();
+    await second.keeper.restore();
     second.end('bob').send('bob', 'total_traffic', payloadOf(traffic(5, 500, 5, 500)));
     second.pass(LINGER_MS + 100).record();
     expect(second.records).toMatchObject([{ received_bytes: 500 }]);
@@ -195,9 +201,9 @@ describe('StateKeeper', () => {
     process.keeper.start();
     process.keeper.start();
     await until(() => process.stats.saved, { what: 'two snapshots', isDone: (saved) => saved > 1 });
-    expect(readStateFile(path)?.header.isFinal).toBe(false);
+    expect(stateIn(path)?.header.isFinal).toBe(false);
     await process.keeper.stop();
-    expect(readStateFile(path)?.header.isFinal).toBe(true);
+    expect(stateIn(path)?.header.isFinal).toBe(true);
     const { saved } = process.stats;
     await process.keeper.stop();
     await new Promise((resolve) => setTimeout(resolve, 30));
@@ -218,7 +224,7 @@ describe('StateKeeper', () => {
     });
     expect(journal(path).trim()).toMatch(/^\d+-0\.\d+$/);
     const second = new Process(path);
-    second.keeper.restore();
+    await second.keeper.restore();
     expect(second.users).toEqual(['eve']);
   });
 
@@ -226,10 +232,10 @@ describe('StateKeeper', () => {
     const path = statePath();
     const first = new Process(path).begin('bob').begin('eve');
     await first.keeper.stop();
-    const { sessions = [] } = readStateFile(path) ?? {};
+    const { sessions = [] } = stateIn(path) ?? {};
     const bob = sessions.filter(({ userName }) => userName === 'bob').map(({ id }) => id);
     const second = new Process(path, { recent: bob });
-    second.keeper.restore();
+    await second.keeper.restore();
     expect(second.users).toEqual(['eve']);
   });
 
@@ -241,12 +247,12 @@ describe('StateKeeper', () => {
     // The second is killed before it could save.
     const before = readFileSync(path);
     const second = new Process(path);
-    second.keeper.restore();
+    await second.keeper.restore();
     expect(journal(path)).toBe('opened\n');
     second.send('bob', 'traffic', payloadOf(traffic(1, 50, 1, 50)));
     expect(readFileSync(path)).toEqual(before);
     const third = new Process(path);
-    third.keeper.restore();
+    await third.keeper.restore();
     third.end('bob').send('bob', 'total_traffic', payloadOf(traffic(2, 150, 2, 150)));
     third.pass(LINGER_MS + 100).record();
     expect(third.records).toMatchObject([{ received_bytes: 150 }]);
@@ -258,7 +264,7 @@ describe('StateKeeper', () => {
     const first = new Process(path).begin('bob').begin('eve');
     await first.keeper.stop();
     const second = new Process(path);
-    second.keeper.restore();
+    await second.keeper.restore();
     second
       .end('bob')
       .pass(LINGER_MS + 100)
@@ -267,7 +273,7 @@ describe('StateKeeper', () => {
     expect(journal(path)).toMatch(/^opened\n\S+\n$/);
     await second.keeper.stop();
     expect(journal(path)).toBe('');
-    expect(readStateFile(path)?.sessions.map(({ userName }) => userName)).toEqual(['eve']);
+    expect(stateIn(path)?.sessions.map(({ userName }) => userName)).toEqual(['eve']);
   });
 
   it('loses no note that was made at the very stop', async () => {
@@ -279,7 +285,7 @@ describe('StateKeeper', () => {
     const stopping = process.record().keeper.stop();
     await stopping;
     const next = new Process(path);
-    next.keeper.restore();
+    await next.keeper.restore();
     expect(next.users).toEqual([]);
   });
 
@@ -297,24 +303,26 @@ describe('StateKeeper', () => {
         .pass(LINGER_MS + 100)
         .record();
       await nextTurn();
-      const state = readStateFile(path);
+      const state = stateIn(path);
       if (state === undefined) continue;
       expect(state.sessions.length).toBeGreaterThanOrEqual(990);
     }
     await first.keeper.stop();
     const second = new Process(path);
-    second.keeper.restore();
+    await second.keeper.restore();
     expect(second.tracker.users.count).toBe(990);
     expect(second.tracker.allocationCount).toBe(990);
   });
 
   it.each([
-    ['an empty file', ''],
     ['a foreign file', 'hello\n'],
-  ])('stops at %s and leaves it as it is', (_what, text) => {
+    ['a file without a line feed', 'hello'],
+  ])('stops at %s and leaves it as it is', async (_what, text) => {
     const path = statePath();
     writeFileSync(path, text);
-    expect(() => new Process(path).keeper.restore()).toThrow(`Cannot use --state.file "${path}"`);
+    await expect(new Process(path).keeper.restore()).rejects.toThrow(
+      `Cannot use --state.file "${path}"`,
+    );
     expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
@@ -335,7 +343,7 @@ describe('StateKeeper', () => {
     const path = statePath();
     await new Process(path, { sources: ['old'] }).begin('bob').keeper.stop();
     const second = new Process(path, { sources: ['redis'] });
-    second.keeper.restore();
+    await second.keeper.restore();
     expect(second.users).toEqual(['bob']);
     // The same key from a source that is there is another allocation.
     second.begin('bob');

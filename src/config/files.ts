@@ -1,0 +1,49 @@
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+
+/** The largest file of configuration that is read, in bytes: a hundred times a chain of certificates. */
+export const MAX_CONFIG_BYTES: number = 1024 * 1024;
+
+const BYTE_ORDER_MARK = '\uFEFF';
+
+/** A file that is there and can be opened, and is nothing to read. */
+export class WrongFileError extends Error {
+  /** What it should have been, to follow "expected". */
+  readonly expected: string;
+
+  constructor(expected: string) {
+    super(`It is not ${expected}`);
+    this.expected = expected;
+  }
+}
+
+/** How {@link readTextFile} reads. */
+export interface ReadTextOptions {
+  /** More than this is refused. */
+  readonly maxBytes?: number;
+  /** Not through a symbolic link. */
+  readonly noFollow?: boolean;
+}
+
+/**
+ * The text of a regular file, UTF-8, without a byte order mark. Nothing is waited for: a pipe, whose
+ * writer may never come, is refused like everything else that is no file.
+ *
+ * @throws {WrongFileError} for what is no regular file, or too large
+ * @throws what the system says, for example ENOENT or EACCES
+ */
+export function readTextFile(
+  path: string,
+  { maxBytes = Number.POSITIVE_INFINITY, noFollow = false }: ReadTextOptions = {},
+): string {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
+  const fd = openSync(path, O_RDONLY | O_NONBLOCK | (noFollow ? O_NOFOLLOW : 0));
+  try {
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new WrongFileError('a regular file');
+    if (stats.size > maxBytes) throw new WrongFileError(`a file of at most ${maxBytes} bytes`);
+    const text = readFileSync(fd, 'utf8');
+    return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+  } finally {
+    closeSync(fd);
+  }
+}
