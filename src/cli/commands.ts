@@ -15,7 +15,7 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'doctor',
-    help: 'examine a Redis that coturn publishes to; says what to change',
+    help: 'examine where coturn publishes to; says what to change',
     run: async (...args) => (await import('./doctor.ts')).runDoctor(...args),
   },
   {
