@@ -3,13 +3,14 @@ import {
   cpSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, parse } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { type Release, ROOT } from './bundle.ts';
 import { run } from './executable.ts';
@@ -24,11 +25,17 @@ const ARCHITECTURES: ReadonlyMap<string, string> = new Map([
 /** Files of the repository, by the place where the package installs them. */
 const FILES: Readonly<Record<string, string>> = {
   'etc/default/coturn-exporter': 'deploy/debian/default',
-  'etc/logrotate.d/coturn-exporter': 'deploy/systemd/coturn-exporter.logrotate',
-  'usr/lib/systemd/system/coturn-exporter.service': 'deploy/systemd/coturn-exporter.service',
-  'usr/lib/sysusers.d/coturn-exporter.conf': 'deploy/systemd/coturn-exporter.sysusers',
   'usr/share/doc/coturn-exporter/examples/web.config.yml': 'deploy/debian/web.config.yml',
   'usr/share/doc/coturn-exporter/copyright': 'dist/LICENSES.txt',
+};
+
+/** Where the files of `deploy/systemd/` belong, by what they are; `*` is their name. */
+const SYSTEMD_PLACES: Readonly<Record<string, string>> = {
+  '.service': 'usr/lib/systemd/system/*.service',
+  '.timer': 'usr/lib/systemd/system/*.timer',
+  '.sysusers': 'usr/lib/sysusers.d/*.conf',
+  '.tmpfiles': 'usr/lib/tmpfiles.d/*.conf',
+  '.logrotate': 'etc/logrotate.d/*',
 };
 
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];
@@ -67,12 +74,23 @@ export function writeDebianPackage(options: {
 
 function install(root: string, executable: string, release: Release): void {
   put(root, 'usr/bin/coturn-exporter', readFileSync(executable), 0o755);
-  for (const [place, source] of Object.entries(FILES))
+  for (const [place, source] of installedFiles())
     put(root, place, readFileSync(join(ROOT, source)));
   const page = gzipSync(renderManPage(release.version), { level: 9 });
   put(root, 'usr/share/man/man1/coturn-exporter.1.gz', page);
   const changes = gzipSync(readFileSync(join(ROOT, 'CHANGELOG.md')), { level: 9 });
   put(root, 'usr/share/doc/coturn-exporter/changelog.gz', changes);
+}
+
+/** Files of the repository after the places where the package installs them. */
+function installedFiles(): (readonly [place: string, source: string])[] {
+  const systemd = readdirSync(join(ROOT, 'deploy/systemd')).map((file) => {
+    const { name, ext } = parse(file);
+    const place = SYSTEMD_PLACES[ext];
+    if (place === undefined) throw new RangeError(`Cannot place deploy/systemd/${file}`);
+    return [place.replace('*', name), `deploy/systemd/${file}`] as const;
+  });
+  return [...Object.entries(FILES), ...systemd];
 }
 
 function put(root: string, place: string, content: Buffer | string, mode = 0o644): void {
@@ -92,7 +110,7 @@ function writeControl(root: string, names: { version: string; architecture: stri
   const control = template.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
   put(root, 'DEBIAN/control', control);
   // What people edit, and what an upgrade therefore leaves alone.
-  const edited = Object.keys(FILES).filter((place) => place.startsWith('etc/'));
+  const edited = installedFiles().flatMap(([place]) => (place.startsWith('etc/') ? [place] : []));
   put(root, 'DEBIAN/conffiles', edited.map((place) => `/${place}\n`).join(''));
   for (const script of SCRIPTS) {
     cpSync(join(ROOT, 'deploy/debian', script), join(root, 'DEBIAN', script));

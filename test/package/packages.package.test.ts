@@ -8,13 +8,10 @@ import { ROOT, readRelease } from '../../deploy/package/bundle.ts';
 import { writeDebianPackage } from '../../deploy/package/debian.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
+import { EXECUTABLE } from './executable.ts';
 
 const HERE = fileURLToPath(new URL('./', import.meta.url));
 const { version, revision } = readRelease();
-const EXECUTABLE = join(
-  ROOT,
-  `dist-bin/coturn-exporter-${version}-${process.platform}-${process.arch}`,
-);
 /** What one call of 100 messages by two clients relays. */
 const RELAYED_BYTES = 20_000;
 /** `/`, or a root that debootstrap made, with coturn and curl. */
@@ -108,6 +105,7 @@ describe('the package of npm', () => {
 });
 
 /** Safe when it has ended. */
-function signalGroup({ pid, exitCode }: ChildProcess, signal: NodeJS.Signals): void {
-  if (pid !== undefined && exitCode === null) process.kill(-pid, signal);
+function signalGroup({ pid, exitCode, signalCode }: ChildProcess, signal: NodeJS.Signals): void {
+  const isRunning = exitCode === null && signalCode === null;
+  if (pid !== undefined && isRunning) process.kill(-pid, signal);
 }
