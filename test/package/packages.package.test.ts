@@ -25,19 +25,7 @@ describe('on a machine without Node.js', () => {
     const packages = createTempFolder(onTestFinished);
     copyFileSync(EXECUTABLE, join(packages, 'coturn-exporter'));
     copyFileSync(join(HERE, 'first-call.sh'), join(packages, 'first-call.sh'));
-    for (const [name, each] of [
-      ['old.deb', `${version}~before`],
-      ['new.deb', version],
-    ] as const) {
-      const release = { version: each, revision };
-      const written = writeDebianPackage({
-        executable: EXECUTABLE,
-        folder: packages,
-        release,
-        level: 0,
-      });
-      copyFileSync(written, join(packages, name));
-    }
+    if (script === 'debian.sh') writeDebianPackages(packages);
     const { status, stdout, stderr } = spawnSync(
       join(HERE, 'clean-root.sh'),
       [CLEAN_ROOT, packages, join(HERE, script)],
@@ -103,6 +91,18 @@ describe('the package of npm', () => {
     expect(readdirSync(cwd)).toEqual([]);
   });
 });
+
+/** A version and one before it, for an upgrade. Hardly compressed: that would take minutes. */
+function writeDebianPackages(folder: string): void {
+  for (const [name, each] of [
+    ['old.deb', `${version}~before`],
+    ['new.deb', version],
+  ] as const) {
+    const release = { version: each, revision };
+    const written = writeDebianPackage({ executable: EXECUTABLE, folder, release, level: 0 });
+    copyFileSync(written, join(folder, name));
+  }
+}
 
 /** Safe when it has ended. */
 function signalGroup({ pid, exitCode, signalCode }: ChildProcess, signal: NodeJS.Signals): void {
