@@ -52,6 +52,10 @@ describe('coturn-exporter.service', () => {
     expect(LOGROTATE).toContain(`su ${user} ${user}`);
   });
 
+  it('may ask for the addresses of the machine, as a server on all of them does', () => {
+    expect(UNIT).toMatch(/^RestrictAddressFamilies=.*\bAF_NETLINK\b/m);
+  });
+
   it.skipIf(!hasSystemd)('passes systemd-analyze verify', () => {
     const { status, stderr } = systemdAnalyze(['verify']);
     expect(stderr).toBe('');
