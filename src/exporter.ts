@@ -243,6 +243,7 @@ function createTracker(config: Config, { wallOffsetMs }: Clock): Tracker {
     maxRealms: config.realms.maxSeries,
     shard: config.shard,
     hashSeed: randomInt(2 ** 31),
+    relayedMinBytes: config.session.relayedMinBytes,
   });
 }
 

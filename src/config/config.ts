@@ -54,6 +54,8 @@ export interface Config {
     readonly groupBy: SessionGrouping;
     /** Milliseconds that a closed allocation waits for late messages; may be 0. */
     readonly lingerMs: number;
+    /** Bytes of an allocation from which it relayed; absent: the rule of `domain/relayed.ts`. */
+    readonly relayedMinBytes?: number;
   };
   readonly users: {
     readonly label: UserLabel;
@@ -113,7 +115,7 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
     redis,
     statsdb: statsdbConfig(values, readFile),
     web: webConfig(values),
-    session: { groupBy: values['session.group-by'], lingerMs: values['session.linger'] },
+    session: sessionConfig(values),
     users: {
       label: values['user.label'],
       restSeparator: values['user.rest-separator'],
@@ -188,6 +190,15 @@ function redisConfig(values: OptionValues, readFile: ReadFile): Config['redis'] 
     access,
     resyncIntervalMs: values['redis.resync-interval'],
     secrets: secrets.filter((secret) => secret !== undefined),
+  };
+}
+
+function sessionConfig(values: OptionValues): Config['session'] {
+  const relayedMinBytes = values['session.relayed-min-bytes'];
+  return {
+    groupBy: values['session.group-by'],
+    lingerMs: values['session.linger'],
+    ...(relayedMinBytes === undefined ? {} : { relayedMinBytes }),
   };
 }
 

@@ -47,6 +47,7 @@ export interface OptionValues {
   readonly 'web.probes-unauthenticated': boolean;
   readonly 'session.group-by': SessionGrouping;
   readonly 'session.linger': number;
+  readonly 'session.relayed-min-bytes': number | undefined;
   readonly 'user.label': UserLabel;
   readonly 'user.rest-separator': string;
   readonly 'user.max-series': number;
@@ -195,6 +196,11 @@ export const OPTIONS: OptionTable<OptionValues> = {
     type: duration({ min: 0, max: 3_600_000 }),
     default: '5s',
     help: 'How long to wait for late messages of a closed allocation before its session may finish.',
+  },
+  'session.relayed-min-bytes': {
+    kind: 'single',
+    type: wholeNumber({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+    help: 'Bytes to and from peers from which an allocation makes its session relayed; without it a rule tells media from connectivity checks (docs/accounting.md).',
   },
   'user.label': {
     kind: 'single',

@@ -94,15 +94,18 @@ export function parseStatus(payload: string): ParsedStatus | Rejection {
   const start = kind.length + LIFETIME.length;
   if (!payload.startsWith(kind) || !payload.startsWith(LIFETIME, kind.length)) return MALFORMED;
   const end = digitsEnd(payload, start);
-  const lifetimeSeconds = numberBetween(payload, start, end);
-  if (lifetimeSeconds < 0) return MALFORMED;
-  if (lifetimeSeconds > Number.MAX_SAFE_INTEGER)
-    return { ok: false, reason: 'number_out_of_range' };
+  const told = numberBetween(payload, start, end);
+  if (told < 0) return MALFORMED;
+  if (told > Number.MAX_SAFE_INTEGER) return { ok: false, reason: 'number_out_of_range' };
+  const lifetimeSeconds = Math.min(told, MAX_LIFETIME_SECONDS);
   if (end === payload.length) return { ok: true, status: { kind, lifetimeSeconds } };
   const connection = parseConnection(payload, end);
   if (connection === undefined) return MALFORMED;
   return { ok: true, status: { kind, lifetimeSeconds, connection } };
 }
+
+/** LIFETIME of RFC 8656 §18.3 has 32 bits; more would only keep an allocation for ever. */
+const MAX_LIFETIME_SECONDS = 2 ** 32 - 1;
 
 const MALFORMED: Rejection = { ok: false, reason: 'malformed_status' };
 

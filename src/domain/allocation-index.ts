@@ -19,7 +19,7 @@ const FIRST_SLOTS = 16;
 const COUNTER_DIGITS = 9;
 /** Where the relay thread's number stands in the id, from the end: it is the id over 10^15. */
 const THREAD_DIGIT = 16;
-/** Rows in a page are 2 to this power: 1,024 rows of 96 bytes. */
+/** Rows in a page are 2 to this power: 1,024 rows of 104 bytes. */
 const PAGE_BITS = 10;
 const PAGE_MASK = (1 << PAGE_BITS) - 1;
 

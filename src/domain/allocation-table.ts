@@ -1,5 +1,10 @@
 import { addressOf } from '../coturn/connection.ts';
-import type { AllocationEvent, AllocationStatus, Connection } from '../coturn/event.ts';
+import type {
+  AllocationEvent,
+  AllocationStatus,
+  Connection,
+  RejectReason,
+} from '../coturn/event.ts';
 import { copyText, KEY_TAIL_LENGTH, type StatsKey } from '../coturn/key.ts';
 import { Allocation } from './allocation.ts';
 import { Deadlines } from './deadlines.ts';
@@ -7,7 +12,17 @@ import type { EndReason, Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import type { ParkedTraffic } from './parked-traffic.ts';
 import type { SessionTable } from './session-table.ts';
-import { addTrafficAt, bytesOf, CLIENT, isZero, PEER, type Traffic, trafficAt } from './traffic.ts';
+import {
+  addTrafficAt,
+  bytesOf,
+  CLIENT,
+  fits,
+  isZero,
+  PEER,
+  type Side,
+  trafficAt,
+  UNALLOCATED,
+} from './traffic.ts';
 
 /** What an {@link AllocationTable} works with. */
 export interface AllocationTableOptions {
@@ -45,21 +60,28 @@ export class AllocationTable {
     this.#options = options;
   }
 
-  /** Applies what one message says. */
-  apply(arrival: Arrival, event: AllocationEvent): void {
+  /**
+   * Applies what one message says.
+   *
+   * @returns why it cannot be taken; undefined when it was
+   */
+  apply(arrival: Arrival, event: AllocationEvent): RejectReason | undefined {
     const { origin, key, nowMs } = arrival;
     const known = origin.allocations.get(key.allocationKey);
     switch (event.kind) {
       case 'new':
-        return this.#applyNew(arrival, known, event);
+        this.#applyNew(arrival, known, event);
+        return undefined;
       case 'refreshed':
-        return this.#applyRefreshed(arrival, known, event);
+        this.#applyRefreshed(arrival, known, event);
+        return undefined;
       case 'deleted':
-        return this.#endDeleted(known ?? this.adopt(arrival), nowMs);
+        this.#endDeleted(known ?? this.adopt(arrival), nowMs);
+        return undefined;
       case 'traffic':
-        return this.#applyTraffic(arrival, known, trafficAt(event.numbers, 0));
+        return this.#applyDelta(arrival, known, { side: CLIENT, numbers: event.numbers });
       case 'traffic_peer':
-        return this.#applyPeerTraffic(arrival, known, trafficAt(event.numbers, 0));
+        return this.#applyDelta(arrival, known, { side: PEER, numbers: event.numbers });
       case 'total_traffic':
       case 'total_traffic_peer': {
         // A total is said once an allocation is over, also when the message `deleted` was lost.
@@ -67,6 +89,7 @@ export class AllocationTable {
         this.#endDeleted(allocation, nowMs);
         const side = event.kind === 'total_traffic' ? CLIENT : PEER;
         allocation.noteTotal(side, trafficAt(event.numbers, 0));
+        return undefined;
       }
     }
   }
@@ -77,7 +100,7 @@ export class AllocationTable {
     if (known?.isOnlyFound && known.local === (status.connection?.local ?? '')) {
       known.noteLateStart();
       known.noteStatus();
-      return known.hear(nowMs);
+      return known.prove(nowMs);
     }
     let contested = false;
     if (known !== undefined) {
@@ -106,7 +129,7 @@ export class AllocationTable {
       allocation = this.adopt(arrival, status, allocation.contested);
     }
     allocation ??= this.adopt(arrival, status);
-    allocation.hear(arrival.nowMs);
+    allocation.prove(arrival.nowMs);
     allocation.noteStatus();
     const { origin, session, account } = allocation;
     const { connection } = status;
@@ -122,25 +145,38 @@ export class AllocationTable {
     }
   }
 
-  #applyTraffic(arrival: Arrival, known: Allocation | undefined, traffic: Traffic): void {
-    if (known === undefined) {
+  /**
+   * Adds a report where it belongs. Without an allocation there is no peer, so a peer report that is
+   * not zero proves that there is one; a client-side one proves nothing: whoever got an id after a
+   * restart may claim any name, without ever logging in (design, rules 3 and 7).
+   */
+  #applyDelta(
+    arrival: Arrival,
+    known: Allocation | undefined,
+    { side, numbers }: { readonly side: Side; readonly numbers: Float64Array },
+  ): RejectReason | undefined {
+    const traffic = trafficAt(numbers, 0);
+    const isProof = side === PEER && !isZero(traffic);
+    if (known === undefined && !isProof) {
       if (!isZero(traffic)) this.#options.parked.park(arrival, traffic);
-      return;
+      return undefined;
     }
-    known.hear(arrival.nowMs);
-    known.report(CLIENT, traffic);
-  }
-
-  #applyPeerTraffic(arrival: Arrival, known: Allocation | undefined, traffic: Traffic): void {
-    // Without an allocation there is no peer: anything but zero proves that there is one.
-    if (known === undefined && isZero(traffic)) return;
+    if (known?.suspect === true && !isProof) {
+      if (side === CLIENT) known.hold(traffic);
+      return undefined;
+    }
     const allocation = known ?? this.adopt(arrival);
-    allocation.hear(arrival.nowMs);
-    allocation.report(PEER, traffic);
+    const { page, offset } = allocation.row;
+    const isExact =
+      fits(page, offset + side, numbers) && fits(allocation.account.sums, side, numbers);
+    if (!isExact) return 'number_out_of_range';
+    if (isProof) allocation.prove(arrival.nowMs);
+    allocation.report(side, traffic, arrival.nowMs);
+    return undefined;
   }
 
   #endDeleted(allocation: Allocation, nowMs: number): void {
-    allocation.hear(nowMs);
+    allocation.prove(nowMs);
     this.end(allocation, 'deleted', { endedAtMs: nowMs, nowMs });
   }
 
@@ -209,6 +245,8 @@ export class AllocationTable {
     this.#deadlines.remove(allocation);
     const settlement = allocation.settlement();
     const { missedClient, missedPeer } = settlement;
+    const held = allocation.takeHeld();
+    if (held !== undefined) addTrafficAt(account.sums, UNALLOCATED, held);
     addTrafficAt(account.sums, CLIENT, missedClient);
     addTrafficAt(account.sums, PEER, missedPeer);
     origin.stats.countMissed(bytesOf(missedClient) + bytesOf(missedPeer));

@@ -11,15 +11,17 @@ import { own } from './source-stats.ts';
 import {
   ACCOUNT,
   addTrafficAt,
+  bytesOf,
   CLIENT,
   isZero,
   LAST_EVENT,
+  LAST_PROOF,
   missingOfPeerTotal,
   missingOfTotal,
   missingTraffic,
   NOTHING,
   PEER,
-  REPORTS_PEER,
+  PEER_SEEN,
   type Side,
   SUSPECT,
   sumTraffic,
@@ -104,6 +106,8 @@ export class Allocation implements Waiting {
   readonly clientTotal: Traffic | undefined = undefined;
   /** Modulo 2^32. */
   readonly peerTotal: Traffic | undefined = undefined;
+  /** Client-side reports since it became suspect, which may be of somebody else (design, rule 7). */
+  readonly held: Traffic | undefined = undefined;
 
   constructor(init: AllocationInit) {
     this.key = init.key;
@@ -116,6 +120,7 @@ export class Allocation implements Waiting {
     this.contested = init.contested;
     this.startedAtMs = init.nowMs;
     this.row.page[this.row.offset + LAST_EVENT] = init.nowMs;
+    this.row.page[this.row.offset + LAST_PROOF] = init.nowMs;
     this.gapsAtStart = init.origin.gaps;
   }
 
@@ -140,17 +145,25 @@ export class Allocation implements Waiting {
     addTrafficAt(page, offset + CLIENT, known.client);
     addTrafficAt(page, offset + PEER, known.peer);
     page[offset + LAST_EVENT] = known.lastEventMs;
-    page[offset + REPORTS_PEER] = known.reportsPeer ? 1 : 0;
+    page[offset + LAST_PROOF] = known.lastEventMs;
+    page[offset + PEER_SEEN] = known.reportsPeer ? 1 : 0;
+    page[offset + SUSPECT] = known.suspect ? 1 : 0;
+    self.held = known.held;
   }
 
-  /** Its status key was missing, and nothing was heard since (design, rule 7). */
+  /** It may be gone, and nothing has proven that it lives (design, rule 7). */
   get suspect(): boolean {
     return this.row.page[this.row.offset + SUSPECT] === 1;
   }
 
   /** A peer report or total was seen, so zero on the peer side means that nothing was relayed. */
   get reportsPeer(): boolean {
-    return this.row.page[this.row.offset + REPORTS_PEER] === 1;
+    return (this.row.page[this.row.offset + PEER_SEEN] ?? 0) > 0;
+  }
+
+  /** When it was last proven to live, in ms: by a status, a total, or traffic of a peer. */
+  get lastProofMs(): number {
+    return this.row.page[this.row.offset + LAST_PROOF] ?? 0;
   }
 
   /** When it was last heard of, in ms. */
@@ -184,24 +197,47 @@ export class Allocation implements Waiting {
     );
   }
 
-  /** Something was heard of it: it lives, whatever a scan said. */
-  hear(nowMs: number): void {
+  /** It is proven to live, whatever a scan or a start of its server said. */
+  prove(nowMs: number): void {
     this.row.page[this.row.offset + LAST_EVENT] = nowMs;
+    this.row.page[this.row.offset + LAST_PROOF] = nowMs;
     this.trust();
   }
 
-  /** It may be gone: it leaves the live gauges until something is heard of it. */
+  /**
+   * It may be gone: it leaves the live gauges until there is proof. What comes under its key and
+   * proves nothing is kept apart, since its server may have given the id to somebody who claims its
+   * user's name.
+   */
   suspectGone(): void {
     if (this.suspect || this.endReason !== undefined) return;
     this.row.page[this.row.offset + SUSPECT] = 1;
     this.account.changeLive(this.transport, -1);
+    this.session.noteSuspect();
   }
 
-  /** It is not suspect any more, if it was. */
+  /** It is not suspect any more, if it was: what was held was its own. */
   trust(): void {
     if (!this.suspect) return;
     this.row.page[this.row.offset + SUSPECT] = 0;
-    if (this.endReason === undefined) this.account.changeLive(this.transport, 1);
+    if (this.endReason === undefined) {
+      this.account.changeLive(this.transport, 1);
+      this.session.noteTrusted();
+    }
+    const held = this.takeHeld();
+    if (held !== undefined) this.report(CLIENT, held);
+  }
+
+  /** Keeps a client-side report apart while it is suspect. */
+  hold(traffic: Traffic): void {
+    own(this).held = sumTraffic(this.held ?? NOTHING, traffic);
+  }
+
+  /** Gives out what was kept apart. */
+  takeHeld(): Traffic | undefined {
+    const { held } = this;
+    own(this).held = undefined;
+    return held;
   }
 
   /** Its status key was found by this scan. */
@@ -249,8 +285,9 @@ export class Allocation implements Waiting {
 
   /** Joins its session, and counts as live unless it has ended. */
   enter(): void {
-    if (this.endReason === undefined) this.account.changeLive(this.transport, 1);
+    if (this.endReason === undefined && !this.suspect) this.account.changeLive(this.transport, 1);
     this.session.join(this);
+    if (bytesOf(this.peer) > 0) this.notePeer();
   }
 
   /** Tells its session how it is connected. */
@@ -261,11 +298,21 @@ export class Allocation implements Waiting {
   }
 
   /** Adds a report to its sums and to the counters. */
-  report(side: Side, traffic: Traffic): void {
+  report(side: Side, traffic: Traffic, nowMs: number = this.lastEventMs): void {
     const { page, offset } = this.row;
     addTrafficAt(page, offset + side, traffic);
     addTrafficAt(this.account.sums, side, traffic);
-    if (side === PEER) page[offset + REPORTS_PEER] = 1;
+    page[offset + LAST_EVENT] = nowMs;
+    if (side === PEER) this.notePeer();
+  }
+
+  /** Peers were reported: it may be known now that the relay is needed. */
+  notePeer(): void {
+    const { page, offset } = this.row;
+    const { peer } = this;
+    const relayed = this.session.account.isRelayed(peer, 'peer');
+    page[offset + PEER_SEEN] = relayed ? 2 : 1;
+    if (bytesOf(peer) > 0) this.session.notePeer(relayed);
   }
 
   /** Keeps what coturn says of all its traffic, to be compared when it is closed. */
@@ -275,7 +322,7 @@ export class Allocation implements Waiting {
       return;
     }
     own(this).peerTotal = total;
-    this.row.page[this.row.offset + REPORTS_PEER] = 1;
+    if (!this.reportsPeer) this.row.page[this.row.offset + PEER_SEEN] = 1;
   }
 
   /** Ends it, if it lives: it leaves the gauges, and lingers from now on. */
@@ -284,7 +331,7 @@ export class Allocation implements Waiting {
     own(this).endedAtMs = endedAtMs;
     this.account.countClosed(reason);
     if (!this.suspect) this.account.changeLive(this.transport, -1);
-    this.session.noteEnd(reason, endedAtMs);
+    this.session.noteEnd(this);
   }
 
   /** Compares reports and totals at the end of the linger (design, rules 1, 2 and 6). */

@@ -22,7 +22,7 @@ export class Deadlines<T extends Waiting> {
     const number = Math.ceil(atMs / SLOT_MS);
     let slot = this.#slots.get(number);
     if (slot === undefined) {
-      slot = new Slot();
+      slot = new Slot(number);
       this.#slots.set(number, slot);
     }
     if (number < this.#cursor) this.#cursor = number;
@@ -36,11 +36,9 @@ export class Deadlines<T extends Waiting> {
   /** Stops `entry` from waiting; nothing happens when it does not wait. */
   remove(entry: T): void {
     const { previous, next } = entry;
-    if (previous === undefined || next === undefined) return;
-    previous.next = next;
-    next.previous = previous;
-    entry.previous = undefined;
-    entry.next = undefined;
+    unlink(entry);
+    // Left alone, a slot is a memory of nothing: a client could leave one with each refresh.
+    if (previous === next && previous instanceof Slot) this.#slots.delete(previous.number);
   }
 
   /** Takes out the entry that is due longest, or undefined when none is due at `nowMs`. */
@@ -54,7 +52,7 @@ export class Deadlines<T extends Waiting> {
       if (slot === undefined) continue;
       const first = slot.next;
       if (first !== slot) {
-        this.remove(first as T);
+        unlink(first);
         return first as T;
       }
       this.#slots.delete(this.#cursor);
@@ -70,8 +68,22 @@ export class Deadlines<T extends Waiting> {
   }
 }
 
+function unlink(entry: Waiting): void {
+  const { previous, next } = entry;
+  if (previous === undefined || next === undefined) return;
+  previous.next = next;
+  next.previous = previous;
+  entry.previous = undefined;
+  entry.next = undefined;
+}
+
 /** A slot is the head of its own circular list. */
 class Slot implements Waiting {
   previous: Waiting = this;
   next: Waiting = this;
+  readonly number: number;
+
+  constructor(number: number) {
+    this.number = number;
+  }
 }

@@ -1,5 +1,6 @@
 import type { IpFamily, TlsVersion, Transport } from '../coturn/event.ts';
 import { copyText } from '../coturn/key.ts';
+import { createRelayedRule, type Relayed, type RelayedRule } from './relayed.ts';
 import { own } from './source-stats.ts';
 import type { Traffic } from './traffic.ts';
 import { CLIENT, PEER, TRAFFIC_LENGTH, trafficAt, UNALLOCATED } from './traffic.ts';
@@ -10,7 +11,7 @@ export const END_REASONS = ['deleted', 'expired', 'vanished', 'superseded', 'shu
 export type EndReason = (typeof END_REASONS)[number];
 
 /** The label of realms and servers beyond their cap. */
-export const OVERFLOW = 'other';
+export const OVERFLOW = '~other';
 
 /**
  * The most `server` labels. Servers are the operator's and few; the cap only keeps a publisher that
@@ -102,26 +103,36 @@ export class ServerAccount {
 /** What is counted for one realm, over all servers. */
 export class RealmAccount {
   readonly realm: string;
-  /** Sessions that have not finished. */
-  readonly liveSessions: number = 0;
-  /** Finished sessions that relayed something, by reason. */
-  readonly finishedRelayed: Record<EndReason, number> = zeroReasons();
-  /** Finished sessions that relayed nothing, by reason. */
-  readonly finishedUnrelayed: Record<EndReason, number> = zeroReasons();
+  /** Live sessions, by what is known now of their need of the relay. */
+  readonly live: Record<Relayed, number> = { true: 0, false: 0, unknown: 0 };
+  /** Finished sessions by whether they relayed, and by reason. */
+  readonly finished: Readonly<Record<Relayed, Record<EndReason, number>>> = {
+    true: zeroReasons(),
+    false: zeroReasons(),
+    unknown: zeroReasons(),
+  };
   readonly servers: Map<string, ServerAccount> = new Map();
+  /** Tells whether its allocations relayed. */
+  readonly isRelayed: RelayedRule;
 
-  constructor(realm: string) {
+  constructor(realm: string, isRelayed: RelayedRule) {
     this.realm = realm;
+    this.isRelayed = isRelayed;
+  }
+
+  /** Live sessions: those that are not recorded yet and not all suspect. */
+  get liveSessions(): number {
+    return this.live.true + this.live.false + this.live.unknown;
   }
 
   /** Moves the number of live sessions by one. */
-  changeLive(by: 1 | -1): void {
-    own(this).liveSessions += by;
+  changeLive(relayed: Relayed, by: 1 | -1): void {
+    this.live[relayed] += by;
   }
 
   /** Counts a session that has finished. */
-  countFinished(relayed: boolean, reason: EndReason): void {
-    (relayed ? this.finishedRelayed : this.finishedUnrelayed)[reason] += 1;
+  countFinished(relayed: Relayed, reason: EndReason): void {
+    this.finished[relayed][reason] += 1;
   }
 }
 
@@ -131,10 +142,12 @@ export class Ledger {
   readonly #accounts: ServerAccount[] = [];
   readonly #servers = new Set<string>();
   readonly #maxRealms: number;
+  readonly #isRelayed: RelayedRule;
 
   /** @param maxRealms the most realm labels; all further realms share {@link OVERFLOW} */
-  constructor(maxRealms: number) {
+  constructor(maxRealms: number, isRelayed: RelayedRule = createRelayedRule()) {
     this.#maxRealms = maxRealms;
+    this.#isRelayed = isRelayed;
   }
 
   /** All realms seen so far. */
@@ -165,7 +178,7 @@ export class Ledger {
     if (!this.#realms.has(label) && this.#realms.size >= this.#maxRealms) label = OVERFLOW;
     let account = this.#realms.get(label);
     if (account === undefined) {
-      account = new RealmAccount(label);
+      account = new RealmAccount(label, this.#isRelayed);
       this.#realms.set(label, account);
     }
     return account;

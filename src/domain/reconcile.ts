@@ -99,14 +99,14 @@ export class KeyScan {
     };
   }
 
-  /** Something heard of since the scan began may have got its key behind the scan's back. */
-  #isMissing({ endReason, suspect, foundBy, startedAtMs, lastEventMs }: Allocation): boolean {
+  /** What was proven since the scan began may have got its key behind the scan's back. */
+  #isMissing({ endReason, suspect, foundBy, startedAtMs, lastProofMs }: Allocation): boolean {
     return (
       endReason === undefined &&
       !suspect &&
       foundBy !== this.#number &&
       startedAtMs < this.#startedMs &&
-      lastEventMs < this.#startedMs
+      lastProofMs < this.#startedMs
     );
   }
 }

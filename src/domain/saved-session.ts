@@ -3,6 +3,7 @@ import { Allocation } from './allocation.ts';
 import type { AllocationTable } from './allocation-table.ts';
 import { END_REASONS, type EndReason, type Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
+import { RELAYED, type Relayed } from './relayed.ts';
 import type { Session } from './session.ts';
 import type { SessionTable } from './session-table.ts';
 import type { Traffic } from './traffic.ts';
@@ -28,11 +29,11 @@ const SESSION = {
     'clients',
   ],
   flags: ['startKnown', 'complete', 'reportsPeer'],
-  counts: ['allocationCount', 'adoptedAllocations', 'missedBytes'],
+  counts: ['allocationCount', 'adoptedAllocations', 'missedBytes', 'mostBytes'],
   /** Unix times in ms, as the clock showed them when it was saved; 0 for none yet. */
   times: ['startedAtMs', 'endedAtMs'],
   spans: [],
-  choices: ['endReason'],
+  choices: ['endReason', 'relayedSoFar'],
   traffics: ['client', 'peer'],
   /** Null where none came. */
   totals: [],
@@ -41,13 +42,13 @@ const SESSION = {
 /** The same of an allocation. */
 const ALLOCATION = {
   texts: ['key', 'local'],
-  flags: ['startKnown', 'contested', 'expectsPeer', 'reportsPeer'],
+  flags: ['startKnown', 'contested', 'expectsPeer', 'reportsPeer', 'suspect'],
   counts: [],
   times: ['startedAtMs', 'lastEventMs', 'endedAtMs'],
   spans: ['lifetimeMs'],
   choices: ['transport', 'tls'],
   traffics: ['client', 'peer'],
-  totals: ['clientTotal', 'peerTotal'],
+  totals: ['clientTotal', 'peerTotal', 'held'],
 } as const;
 
 type Fields = Readonly<Record<keyof typeof SESSION, readonly string[]>>;
@@ -55,6 +56,7 @@ type Numbers<F extends Fields> = (F['counts'] | F['times'] | F['spans'])[number]
 
 interface Choices {
   readonly endReason: EndReason;
+  readonly relayedSoFar: Relayed;
   readonly transport: Transport;
   readonly tls: TlsVersion;
 }
@@ -189,14 +191,15 @@ export function restoreSession(
   if (session.open.length === 0) sessions.queue(session);
 }
 
-/** Whether a value read from a file is a session in every field. */
-export function isSavedSession(value: unknown): value is SavedSession {
-  if (!(isObject(value) && hasFields(SESSION, value))) return false;
-  return Array.isArray(value['open']) && value['open'].every(isSavedAllocation);
+/** Whether a value read from a state file of this version is a session in every field. */
+export function isSavedSession(value: unknown, version: number): value is SavedSession {
+  if (!(isObject(value) && hasFields(SESSION, value, version))) return false;
+  const { open } = value;
+  return Array.isArray(open) && open.every((one) => isSavedAllocation(one, version));
 }
 
-function isSavedAllocation(value: unknown): boolean {
-  if (!(isObject(value) && hasFields(ALLOCATION, value))) return false;
+function isSavedAllocation(value: unknown, version: number): boolean {
+  if (!(isObject(value) && hasFields(ALLOCATION, value, version))) return false;
   const { source, origin, server, endReason } = value;
   return (
     [source, origin, server].every((name) => typeof name === 'string') &&
@@ -204,10 +207,26 @@ function isSavedAllocation(value: unknown): boolean {
   );
 }
 
+/** The version of a state file from which on each of these is there, and what they are before. */
+export const ALL_FIELDS_VERSION = 2;
+const BEFORE: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ['adoptedAllocations', 0],
+  ['mostBytes', 0],
+  ['relayedSoFar', 'unknown'],
+  ['suspect', false],
+  ['held', null],
+]);
+
+function orBefore(fields: Readonly<Record<string, unknown>>, name: string): unknown {
+  const value = fields[name];
+  return value === undefined ? BEFORE.get(name) : value;
+}
+
 type Check = (value: unknown, name: string) => boolean;
 
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   endReason: END_REASONS,
+  relayedSoFar: RELAYED,
   transport: TRANSPORTS,
   tls: TLS_VERSIONS,
 };
@@ -234,8 +253,17 @@ const CHECKS: Readonly<Record<keyof Fields, Check>> = {
 };
 const GROUPS = Object.keys(CHECKS) as readonly (keyof Fields)[];
 
-function hasFields(fields: Fields, value: Readonly<Record<string, unknown>>): boolean {
-  return GROUPS.every((group) => fields[group].every((name) => CHECKS[group](value[name], name)));
+function hasFields(
+  fields: Fields,
+  value: Readonly<Record<string, unknown>>,
+  version: number,
+): boolean {
+  const isWhole = version >= ALL_FIELDS_VERSION;
+  return GROUPS.every((group) =>
+    fields[group].every((name) =>
+      CHECKS[group](isWhole ? value[name] : orBefore(value, name), name),
+    ),
+  );
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -293,10 +321,10 @@ function fill(
 ): Anything {
   const source = from as Readonly<Anything>;
   for (const name of fields.texts) made[name] = source[name];
-  for (const name of fields.flags) made[name] = source[name];
-  for (const name of fields.counts) made[name] = source[name];
+  for (const name of fields.flags) made[name] = orBefore(source, name);
+  for (const name of fields.counts) made[name] = orBefore(source, name);
   for (const name of fields.spans) made[name] = source[name];
-  for (const name of fields.choices) made[name] = source[name];
+  for (const name of fields.choices) made[name] = orBefore(source, name);
   for (const name of fields.times) {
     const atMs = Number(source[name]);
     made[name] = atMs === 0 ? 0 : atMs + sign * wallOffsetMs;

@@ -1,3 +1,4 @@
+import { showText } from '../coturn/text.ts';
 import type { EndReason } from './ledger.ts';
 import type { Session } from './session.ts';
 
@@ -25,16 +26,16 @@ export const RECORD_FIELDS = {
     of: (session: Session): string => session.id,
   },
   realm: {
-    meaning: 'as coturn published it; may be empty',
-    of: (session: Session): string => session.realm,
+    meaning: 'as coturn published it, bytes that are not UTF-8 as `%FF`; may be empty',
+    of: (session: Session): string => showText(session.realm),
   },
   user: {
     meaning: 'the user behind the username (`--user.label`)',
-    of: (session: Session): string => session.userName,
+    of: (session: Session): string => showText(session.userName),
   },
   username: {
     meaning: 'raw name of the first allocation; chosen by the client',
-    of: (session: Session): string => session.username,
+    of: (session: Session): string => showText(session.username),
   },
   server: {
     meaning: 'coturn servers; several joined by `,`, like `transport`, `tls` and `client`',
@@ -56,12 +57,14 @@ export const RECORD_FIELDS = {
   },
   reason: {
     meaning:
-      'how the last allocation ended: `deleted`, `expired`, `vanished`, `superseded`, `shutdown`',
+      'how the allocation ended that carried most of it: `deleted`, `expired`, `vanished`, `superseded`, `shutdown`',
     of: (session: Session): EndReason => session.endReason,
   },
   relayed: {
-    meaning: 'whether any bytes went to or came from peers; `false`: the call went peer to peer',
-    of: (session: Session): boolean => session.relayed,
+    meaning:
+      'more than connectivity checks went through the relay; `false`: the call went peer to peer; `null`: unknown, since no bytes of peers were seen and the record is not complete',
+    of: ({ relayed }: Session): boolean | null =>
+      relayed === 'unknown' ? null : relayed === 'true',
   },
   complete: {
     meaning: "every byte is accounted for by coturn's totals or an unbroken series of reports",

@@ -80,13 +80,12 @@ export class SessionTable {
   begin(init: SessionInit): Session {
     const session = new Session(init);
     init.user.join(session);
-    init.account.changeLive(1);
     return session;
   }
 
   /** Allocations of its user or group join a restored session that has some that live. */
   resume(session: Session): void {
-    if (session.liveAllocations === 0) return;
+    if (session.trustedAllocations === 0) return;
     const { group, user } = session;
     const current = group === '' ? user.current : this.#groups.get(group);
     if (current === undefined) this.#continueWith(session);
@@ -106,11 +105,10 @@ export class SessionTable {
 
   /** Puts a session that is counted in line for its record. */
   queue(session: Session): void {
-    const { account, group, user } = session;
+    const { group, user } = session;
     this.idOf(session);
     if (this.#groups.get(group) === session) this.#groups.delete(group);
     if (user.current === session) user.continueWith(undefined);
-    account.changeLive(-1);
     this.#finished.push(session);
   }
 
@@ -144,6 +142,8 @@ export class SessionTable {
   }
 }
 
-function isUnderWay({ liveAllocations, endedAtMs }: Session, nowMs: number): boolean {
-  return liveAllocations > 0 || nowMs - endedAtMs <= JOIN_MS;
+/** Where all that live are suspect, its server is gone, and what begins now is another use. */
+function isUnderWay(session: Session, nowMs: number): boolean {
+  if (session.liveAllocations > 0) return session.trustedAllocations > 0;
+  return nowMs - session.endedAtMs <= JOIN_MS;
 }

@@ -1,8 +1,9 @@
 import type { Allocation, Settlement } from './allocation.ts';
 import type { EndReason, RealmAccount } from './ledger.ts';
+import type { Relayed } from './relayed.ts';
 import type { RestoredSession } from './saved-session.ts';
 import { own } from './source-stats.ts';
-import { bytesOf, CLIENT, NOTHING, sumTraffic, type Traffic } from './traffic.ts';
+import { addWhole, bytesOf, CLIENT, NOTHING, sumTraffic, type Traffic } from './traffic.ts';
 import type { User } from './user.ts';
 
 /** What a session starts with. */
@@ -50,10 +51,20 @@ export class Session implements SessionInit {
   #open: Allocation[] = [];
   /** When its latest allocation ended, in ms. */
   readonly endedAtMs: number = 0;
-  /** Why its latest allocation ended. */
+  /** Why the one of its allocations ended that carried most of it. */
   readonly endReason: EndReason = 'deleted';
+  /** What that one carried, client-side bytes of both directions. */
+  readonly mostBytes: number = 0;
 
+  /** Those that live, suspects among them. */
   readonly liveAllocations: number = 0;
+  /** Those that live and are not suspect. */
+  readonly trustedAllocations: number = 0;
+  /**
+   * It is in the live gauges: not since all its live allocations were suspect, nor once it is
+   * recorded (design, rules 7 and 13).
+   */
+  readonly isShown: boolean = false;
   /** How many there were in all. */
   readonly allocationCount: number = 0;
 
@@ -68,6 +79,8 @@ export class Session implements SessionInit {
   readonly missedBytes: number = 0;
   readonly complete: boolean = true;
   readonly reportsPeer: boolean = false;
+  /** Whether the relay was needed, as far as it is known; see {@link relayed} for the last word. */
+  readonly relayedSoFar: Relayed = 'unknown';
 
   /** Each distinct value in order of appearance, joined by `,`. */
   readonly servers: string = '';
@@ -90,6 +103,8 @@ export class Session implements SessionInit {
   restore(known: RestoredSession, openCount: number): void {
     Object.assign(this, known);
     own(this).allocationCount -= openCount;
+    // A file of an older version does not tell.
+    if (bytesOf(this.peer) > 0) this.notePeer(this.account.isRelayed(this.peer, 'peer'));
   }
 
   /** Allocations that live or linger, in no order. */
@@ -105,8 +120,48 @@ export class Session implements SessionInit {
   /** Counts an allocation that has just begun. */
   join(allocation: Allocation): void {
     this.#open = addTo(this.#open, allocation);
-    if (allocation.endReason === undefined) own(this).liveAllocations += 1;
     own(this).allocationCount += 1;
+    if (allocation.endReason !== undefined) return this.#show();
+    own(this).liveAllocations += 1;
+    if (!allocation.suspect) this.noteTrusted();
+  }
+
+  /** One of its live allocations became suspect. */
+  noteSuspect(): void {
+    own(this).trustedAllocations -= 1;
+    if (this.trustedAllocations === 0) this.hide();
+  }
+
+  /** One of its live allocations is not suspect, or not any more. */
+  noteTrusted(): void {
+    own(this).trustedAllocations += 1;
+    this.#show();
+  }
+
+  /** Leaves the live gauges. */
+  hide(): void {
+    if (!this.isShown) return;
+    own(this).isShown = false;
+    this.account.changeLive(this.relayedSoFar, -1);
+    this.user.changeLive(-1);
+  }
+
+  #show(): void {
+    if (this.isShown) return;
+    own(this).isShown = true;
+    this.account.changeLive(this.relayedSoFar, 1);
+    this.user.changeLive(1);
+  }
+
+  /** Bytes of peers were seen, on an allocation that relayed by them or did not. */
+  notePeer(relayed: boolean): void {
+    const known = relayed || this.relayedSoFar === 'true' ? 'true' : 'false';
+    if (known === this.relayedSoFar) return;
+    if (this.isShown) {
+      this.account.changeLive(this.relayedSoFar, -1);
+      this.account.changeLive(known, 1);
+    }
+    own(this).relayedSoFar = known;
   }
 
   /** The allocation that has just joined had begun before anybody listened. */
@@ -124,17 +179,17 @@ export class Session implements SessionInit {
   /** Notes how an allocation is connected; addresses come without port. */
   note(connection: { server: string; transport: string; tls: string; client: string }): void {
     own(this).servers = noteOnce(this.servers, connection.server);
-    own(this).transports = noteOnce(this.transports, connection.transport);
-    own(this).tlsVersions = noteOnce(this.tlsVersions, connection.tls);
+    own(this).transports = noteKnown(this.transports, connection.transport);
+    own(this).tlsVersions = noteKnown(this.tlsVersions, connection.tls);
     own(this).clients = noteOnce(this.clients, connection.client);
   }
 
   /** An allocation has ended and lingers from now on. */
-  noteEnd(reason: EndReason, endedAtMs: number): void {
+  noteEnd({ endedAtMs, suspect }: Allocation): void {
     own(this).liveAllocations -= 1;
-    if (endedAtMs < this.endedAtMs) return;
-    own(this).endedAtMs = endedAtMs;
-    own(this).endReason = reason;
+    if (!suspect) own(this).trustedAllocations -= 1;
+    if (this.liveAllocations > 0 && this.trustedAllocations === 0) this.hide();
+    if (endedAtMs > this.endedAtMs) own(this).endedAtMs = endedAtMs;
   }
 
   /** Takes over the sums of an allocation that will hear no more. */
@@ -143,10 +198,19 @@ export class Session implements SessionInit {
     removeAt(this.#open, allocation.slot);
     own(this).client = sumTraffic(this.client, client);
     own(this).peer = sumTraffic(this.peer, peer);
-    own(this).missedBytes += bytesOf(missedClient) + bytesOf(missedPeer);
+    const missed = bytesOf(missedClient) + bytesOf(missedPeer);
+    own(this).missedBytes = addWhole(this.missedBytes, missed);
     if (allocation.endReason === 'shutdown') this.#noteCutOff(settlement);
     if (!settlement.complete) own(this).complete = false;
-    if (allocation.reportsPeer) own(this).reportsPeer = true;
+    const { reportsPeer, expectsPeer, endReason } = allocation;
+    if (reportsPeer) own(this).reportsPeer = true;
+    const { isRelayed } = this.account;
+    if (bytesOf(peer) > 0) this.notePeer(isRelayed(peer, 'peer'));
+    else if (!(reportsPeer || expectsPeer) && isRelayed(client, 'client')) this.notePeer(true);
+    const bytes = bytesOf(client);
+    if (endReason === undefined || bytes < this.mostBytes) return;
+    own(this).mostBytes = bytes;
+    own(this).endReason = endReason;
   }
 
   #noteCutOff({ client, peer }: Settlement): void {
@@ -162,12 +226,10 @@ export class Session implements SessionInit {
     };
   }
 
-  /**
-   * Whether the relay was needed: peer-side bytes flowed, or client-side ones where this coturn
-   * reports no peer side (before 4.5.1.2). Call it when all allocations are closed.
-   */
-  get relayed(): boolean {
-    return bytesOf(this.reportsPeer ? this.peer : this.client) > 0;
+  /** Whether the relay was needed (design, rule 9). Call it when all allocations are closed. */
+  get relayed(): Relayed {
+    if (this.relayedSoFar === 'true') return 'true';
+    return bytesOf(this.peer) > 0 || this.complete ? 'false' : 'unknown';
   }
 
   /** Client-side bytes so far, of closed and open allocations together. */
@@ -207,4 +269,10 @@ function noteOnce(values: string, value: string): string {
   if (values === '') return value;
   const known = values.split(',');
   return known.includes(value) || known.length >= MAX_NOTED ? values : `${values},${value}`;
+}
+
+/** The same, but `unknown` gives way as soon as something is known. */
+function noteKnown(values: string, value: string): string {
+  if (values === 'unknown') return value;
+  return value === 'unknown' && values !== '' ? values : noteOnce(values, value);
 }

@@ -6,6 +6,7 @@ import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
 import { KeyScan } from './reconcile.ts';
+import { createRelayedRule } from './relayed.ts';
 import {
   type RestoreOptions,
   restoreSession,
@@ -19,9 +20,12 @@ import {
   addNumbers,
   addTrafficAt,
   allocationKeyOf,
+  fits,
+  isNothing,
   LAST_EVENT,
+  LAST_PROOF,
   PEER,
-  REPORTS_PEER,
+  PEER_SEEN,
   SUSPECT,
   sideOf,
   TRAFFIC_LENGTH,
@@ -41,6 +45,8 @@ export interface TrackerOptions extends SessionTableOptions {
   readonly shard?: Shard;
   /** A number that clients cannot know, so that they cannot choose keys which collide. */
   readonly hashSeed?: number;
+  /** Bytes of an allocation from which it relayed; absent: the rule of `relayed.ts`. */
+  readonly relayedMinBytes?: number | undefined;
 }
 
 /**
@@ -61,9 +67,9 @@ export class Tracker {
   readonly #delta = new Float64Array(TRAFFIC_LENGTH);
 
   constructor(options: TrackerOptions) {
-    const { maxRealms, maxUsers, lingerMs } = options;
+    const { maxRealms, maxUsers, lingerMs, relayedMinBytes } = options;
     this.#options = options;
-    this.ledger = new Ledger(maxRealms);
+    this.ledger = new Ledger(maxRealms, createRelayedRule(relayedMinBytes));
     this.users = new Users(maxUsers);
     this.sessions = new SessionTable(options, this.ledger, this.users);
     this.parked = new ParkedTraffic((parked) => this.#countUnallocated(parked));
@@ -101,12 +107,13 @@ export class Tracker {
     if (!this.#isOurs(parsed)) return;
     const said = parseEvent(parsed.topic, payload);
     if (!said.ok) return stats.countRejected(said.reason);
-    stats.countEvent(said.event.kind, nowMs);
-    this.#table.apply({ origin, key: parsed, nowMs }, said.event);
+    const refusal = this.#table.apply({ origin, key: parsed, nowMs }, said.event);
+    if (refusal === undefined) stats.countEvent(said.event.kind, nowMs);
+    else stats.countRejected(refusal);
   }
 
   /**
-   * A traffic delta of an allocation that is known, which most messages are. One look-up, no
+   * A traffic delta of an allocation that is known and not suspect, which most messages are. One look-up, no
    * objects. Keeps no reference to its arguments, so they may be slices of a larger text.
    *
    * @returns false when it was anything else, and nothing has happened: {@link receive} takes it.
@@ -119,6 +126,7 @@ export class Tracker {
     const { allocations, stats } = origin;
     const position = allocations.find(allocationKeyOf(key, side));
     if (position < 0) return false;
+    if (allocations.pageOf(position)[allocations.offsetOf(position) + SUSPECT] === 1) return false;
     const delta = this.#delta;
     const refusal = readTraffic(payload, delta);
     if (refusal !== undefined) {
@@ -128,12 +136,21 @@ export class Tracker {
     // As Allocation.report does, by position: an allocation's object is not touched.
     const page = allocations.pageOf(position);
     const offset = allocations.offsetOf(position);
+    const sums = this.ledger.sumsOf(page[offset + ACCOUNT] ?? 0);
+    if (!(fits(page, offset + side, delta) && fits(sums, side, delta))) {
+      stats.countRejected('number_out_of_range');
+      return true;
+    }
     addNumbers(page, offset + side, delta);
-    addNumbers(this.ledger.sumsOf(page[offset + ACCOUNT] ?? 0), side, delta);
-    if (side === PEER) page[offset + REPORTS_PEER] = 1;
-    stats.countEvent(side === PEER ? 'traffic_peer' : 'traffic', nowMs);
+    addNumbers(sums, side, delta);
     page[offset + LAST_EVENT] = nowMs;
-    if (page[offset + SUSPECT] === 1) allocations.at(position)?.trust();
+    if (side !== PEER) {
+      stats.countEvent('traffic', nowMs);
+      return true;
+    }
+    stats.countEvent('traffic_peer', nowMs);
+    if (!isNothing(delta)) page[offset + LAST_PROOF] = nowMs;
+    if (page[offset + PEER_SEEN] !== 2) allocations.at(position)?.notePeer();
     return true;
   }
 

@@ -41,19 +41,24 @@ export const NOTHING: Traffic = {
   sentBytes: 0,
 };
 
-/** The traffic of both. */
+/** The traffic of both; no number leaves the range of whole numbers. */
 export function sumTraffic(left: Traffic, right: Traffic): Traffic {
   return {
-    receivedPackets: left.receivedPackets + right.receivedPackets,
-    receivedBytes: left.receivedBytes + right.receivedBytes,
-    sentPackets: left.sentPackets + right.sentPackets,
-    sentBytes: left.sentBytes + right.sentBytes,
+    receivedPackets: addWhole(left.receivedPackets, right.receivedPackets),
+    receivedBytes: addWhole(left.receivedBytes, right.receivedBytes),
+    sentPackets: addWhole(left.sentPackets, right.sentPackets),
+    sentBytes: addWhole(left.sentBytes, right.sentBytes),
   };
+}
+
+/** The sum of two whole numbers, 2^53 − 1 at most: beyond it a state file could not be read again. */
+export function addWhole(left: number, right: number): number {
+  return Math.min(left + right, Number.MAX_SAFE_INTEGER);
 }
 
 /** Bytes of both directions. */
 export function bytesOf(traffic: Traffic): number {
-  return traffic.receivedBytes + traffic.sentBytes;
+  return addWhole(traffic.receivedBytes, traffic.sentBytes);
 }
 
 /** True when nothing at all moved. */
@@ -141,12 +146,14 @@ export const UNALLOCATED = 8;
 export const LAST_EVENT = 8;
 /** Only in a row: the number of its account. */
 export const ACCOUNT = 9;
-/** Only in a row: 1 when a peer report or total was seen. */
-export const REPORTS_PEER = 10;
+/** Only in a row: 1 when a peer report or total was seen, 2 when it is known to have relayed. */
+export const PEER_SEEN = 10;
 /** Only in a row: 1 while it is suspect. */
 export const SUSPECT = 11;
+/** Only in a row: when it was last proven to live, in ms. */
+export const LAST_PROOF = 12;
 /** How many numbers a row has. */
-export const ROW_LENGTH = 12;
+export const ROW_LENGTH = 13;
 
 /** Four numbers of a row or an account, as an object. */
 export function trafficAt(numbers: Float64Array, offset: number): Traffic {
@@ -160,10 +167,10 @@ export function trafficAt(numbers: Float64Array, offset: number): Traffic {
 
 /** Adds traffic to four numbers of a row or an account. */
 export function addTrafficAt(numbers: Float64Array, offset: number, traffic: Traffic): void {
-  numbers[offset] = (numbers[offset] ?? 0) + traffic.receivedPackets;
-  numbers[offset + 1] = (numbers[offset + 1] ?? 0) + traffic.receivedBytes;
-  numbers[offset + 2] = (numbers[offset + 2] ?? 0) + traffic.sentPackets;
-  numbers[offset + 3] = (numbers[offset + 3] ?? 0) + traffic.sentBytes;
+  numbers[offset] = addWhole(numbers[offset] ?? 0, traffic.receivedPackets);
+  numbers[offset + 1] = addWhole(numbers[offset + 1] ?? 0, traffic.receivedBytes);
+  numbers[offset + 2] = addWhole(numbers[offset + 2] ?? 0, traffic.sentPackets);
+  numbers[offset + 3] = addWhole(numbers[offset + 3] ?? 0, traffic.sentBytes);
 }
 
 // What a delta needs, and nothing else: every one of them passes here.
@@ -189,6 +196,20 @@ function hasTail(key: string, tail: string): boolean {
     if (key.charCodeAt(start + at) !== tail.charCodeAt(at)) return false;
   }
   return true;
+}
+
+/** Whether a delta may be added: a sum beyond 2^53 would not be exact any more. */
+export function fits(sums: Float64Array, offset: number, delta: Float64Array): boolean {
+  for (let field = 0; field < TRAFFIC_LENGTH; field += 1) {
+    const sum = (sums[offset + field] ?? 0) + (delta[field] ?? 0);
+    if (sum > Number.MAX_SAFE_INTEGER) return false;
+  }
+  return true;
+}
+
+/** True when a delta says that nothing moved. */
+export function isNothing(delta: Float64Array): boolean {
+  return delta[0] === 0 && delta[1] === 0 && delta[2] === 0 && delta[3] === 0;
 }
 
 /** Adds the four numbers of a delta to four of a row or an account. */

@@ -1,3 +1,4 @@
+import { showText } from '../coturn/text.ts';
 import { addTo, removeAt, type Session } from './session.ts';
 import { own } from './source-stats.ts';
 
@@ -22,8 +23,18 @@ export class User {
   #sessions: Session[] = [];
   /** The session with live allocations, where all allocations of a user are one session. */
   readonly current: Session | undefined = undefined;
+  /** How many of its sessions are in the live gauges. */
+  readonly liveSessions: number = 0;
+  readonly #tally: UserTally;
 
-  constructor(init: { key: string; realm: string; name: string; label: string }) {
+  constructor(init: {
+    key: string;
+    realm: string;
+    name: string;
+    label: string;
+    tally: UserTally;
+  }) {
+    this.#tally = init.tally;
     this.key = init.key;
     this.realm = init.realm;
     this.name = init.name;
@@ -33,6 +44,13 @@ export class User {
   /** In no order. */
   get sessions(): readonly Session[] {
     return this.#sessions;
+  }
+
+  /** Moves the number of live sessions by one. */
+  changeLive(by: 1 | -1): void {
+    if (this.liveSessions === 0) this.#tally.live += 1;
+    own(this).liveSessions += by;
+    if (this.liveSessions === 0) this.#tally.live -= 1;
   }
 
   /** Notes the session that further allocations join. */
@@ -51,20 +69,26 @@ export class User {
   }
 }
 
+/** How many users have sessions in the live gauges. */
+interface UserTally {
+  live: number;
+}
+
 /** Who is on the relay now, with a cap on those who get series of their own. */
 export class Users {
   readonly #users = new Map<string, User>();
   readonly #overflowing = new Map<string, User>();
   readonly #maxSeries: number;
+  readonly #tally: UserTally = { live: 0 };
 
   /** @param maxSeries the most users with series of their own; 0 for none at all */
   constructor(maxSeries: number) {
     this.#maxSeries = maxSeries;
   }
 
-  /** The true number of users with sessions that have not finished. */
+  /** The true number of live users: of those with a session in the live gauges. */
   get count(): number {
-    return this.#users.size + this.#overflowing.size;
+    return this.#tally.live;
   }
 
   /** Users with series of their own. */
@@ -96,7 +120,8 @@ export class Users {
     const known = this.#users.get(key) ?? this.#overflowing.get(key);
     if (known !== undefined) return known;
     const fits = this.#users.size < this.#maxSeries && label !== OVERFLOW_USER;
-    const user = new User({ key, realm, name: label, label: fits ? label : OVERFLOW_USER });
+    const tally = this.#tally;
+    const user = new User({ key, realm, name: label, label: fits ? label : OVERFLOW_USER, tally });
     (fits ? this.#users : this.#overflowing).set(key, user);
     return user;
   }
@@ -105,6 +130,7 @@ export class Users {
   leave(session: Session): void {
     const { user } = session;
     if (user.sessions[session.slot] !== session) return;
+    session.hide();
     user.leave(session);
     if (user.sessions.length > 0) return;
     if (!this.#users.delete(user.key)) this.#overflowing.delete(user.key);
@@ -142,6 +168,8 @@ export function createUserName(options: UserNameOptions): (username: string) => 
   if (label === 'raw' || restSeparator === '') return (username) => username;
   return (username) => {
     const at = username.indexOf(restSeparator);
+    // Without a userid it is not the anonymous user.
+    if (at + restSeparator.length >= username.length) return username;
     if (at < 0 || !EXPIRY.test(username.slice(0, at))) return username;
     return username.slice(at + restSeparator.length);
   };
@@ -151,15 +179,18 @@ export function createUserName(options: UserNameOptions): (username: string) => 
 export const MAX_LABEL_LENGTH = 128;
 
 /**
- * A label value made of text that a client may have chosen: cut at {@link MAX_LABEL_LENGTH} and
- * well-formed, so that it is valid UTF-8 on the wire. Escaping belongs to the exposition format.
+ * A label value made of text that a client may have chosen: well-formed, so that it is valid UTF-8 on
+ * the wire, and cut at {@link MAX_LABEL_LENGTH}. Where it is cut stands `~` and a hash of all of it,
+ * so that names which differ later only stay two. Escaping belongs to the exposition format.
  */
 export function labelOf(text: string): string {
-  if (text.length <= MAX_LABEL_LENGTH) return text.toWellFormed();
-  const last = text.charCodeAt(MAX_LABEL_LENGTH - 1);
-  // A high surrogate at the cut would lose its other half.
-  const end = last >= 0xd800 && last <= 0xdbff ? MAX_LABEL_LENGTH - 1 : MAX_LABEL_LENGTH;
-  return text.slice(0, end).toWellFormed();
+  const shown = showText(text);
+  if (shown.length <= MAX_LABEL_LENGTH) return shown;
+  const hash = hashOf(shown, 1).toString(16).padStart(8, '0');
+  const cut = shown.slice(0, MAX_LABEL_LENGTH - 1 - 2 * hash.length);
+  // A character of two units at the cut would lose its other half.
+  const whole = cut.isWellFormed() ? cut : cut.slice(0, -1);
+  return `${whole}~${hash}${hashOf(shown, 2).toString(16).padStart(8, '0')}`;
 }
 
 /** Which part of the users a replica accounts for: `--shard.index` of `--shard.total`. */
@@ -174,8 +205,8 @@ export function isInShard(realm: string, userName: string, { index, total }: Sha
 }
 
 /** FNV-1a over UTF-16 units: the same on every machine and in every version. */
-function hashOf(text: string): number {
-  let hash = 0x811c9dc5;
+function hashOf(text: string, seed = 0): number {
+  let hash = 0x811c9dc5 ^ seed;
   for (let at = 0; at < text.length; at += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
   }

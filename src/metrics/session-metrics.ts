@@ -1,4 +1,5 @@
 import { END_REASONS, type Ledger } from '../domain/ledger.ts';
+import { RELAYED } from '../domain/relayed.ts';
 import type { Session } from '../domain/session.ts';
 import { durationSeconds } from '../domain/session-record.ts';
 import { labelOf } from '../domain/user.ts';
@@ -21,10 +22,12 @@ export interface SessionObserver {
 export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger): SessionObserver {
   registerGauge(registry, {
     name: 'coturn_sessions',
-    help: 'Sessions that exist now; a session is the overlapping allocations of one user.',
-    labels: ['realm'],
+    help: 'Sessions that exist now; a session is the overlapping allocations of one user. relayed is what is known so far.',
+    labels: ['realm', 'relayed'],
     *read() {
-      for (const { realm, liveSessions } of ledger.realms()) yield [{ realm }, liveSessions];
+      for (const { realm, live } of ledger.realms()) {
+        for (const relayed of RELAYED) yield [{ realm, relayed }, live[relayed]];
+      }
     },
   });
   registerCounter(registry, {
@@ -32,10 +35,10 @@ export function registerSessionMetrics(registry: MetricsRegistry, ledger: Ledger
     help: 'Sessions that finished, by reason and by whether anything was relayed.',
     labels: ['realm', 'reason', 'relayed'],
     *read() {
-      for (const { realm, finishedRelayed, finishedUnrelayed } of ledger.realms()) {
+      for (const { realm, finished } of ledger.realms()) {
         for (const reason of END_REASONS) {
-          yield [{ realm, reason, relayed: 'true' }, finishedRelayed[reason]];
-          yield [{ realm, reason, relayed: 'false' }, finishedUnrelayed[reason]];
+          for (const relayed of RELAYED)
+            yield [{ realm, reason, relayed }, finished[relayed][reason]];
         }
       }
     },

@@ -18,13 +18,13 @@ export const USER_FAMILIES: readonly UserFamily[] = [
   {
     name: 'coturn_user_sessions',
     help: 'Sessions of this user that exist now.',
-    valueOf: (user) => user.sessions.length,
+    valueOf: (user) => user.liveSessions,
     combine: sum,
   },
   {
     name: 'coturn_user_allocations',
     help: 'Allocations of this user that exist now.',
-    valueOf: (user) => sumOver(user, (session) => session.liveAllocations),
+    valueOf: (user) => sumOver(user, (session) => session.trustedAllocations),
     combine: sum,
   },
   {
@@ -71,7 +71,7 @@ export async function* renderUserMetrics(
     let work = 0;
     for (let index = 0; index < shown.length; index += 1) {
       const user = shown[index];
-      if (user === undefined || user.sessions.length === 0) continue;
+      if (user === undefined || user.liveSessions === 0) continue;
       labels[index] ??= labelsOf(user.realm, user.label);
       text += `${family.name}${labels[index]} ${family.valueOf(user, wallOffsetMs)}\n`;
       if (text.length >= CHUNK_LENGTH) {
@@ -100,7 +100,7 @@ async function renderOverflow(
   const byRealm = new Map<string, number>();
   let work = 0;
   for (const user of [...users.beyondCap()]) {
-    if (user.sessions.length === 0) continue;
+    if (user.liveSessions === 0) continue;
     const value = family.valueOf(user, wallOffsetMs);
     const known = byRealm.get(user.realm);
     byRealm.set(user.realm, known === undefined ? value : family.combine(known, value));
@@ -123,12 +123,14 @@ function workOf(user: User): number {
 
 function sumOver(user: User, read: (session: Session) => number): number {
   let total = 0;
-  for (const session of user.sessions) total += read(session);
+  for (const session of user.sessions) if (session.isShown) total += read(session);
   return total;
 }
 
 function earliestStartMs(user: User): number {
   let earliest = Number.POSITIVE_INFINITY;
-  for (const { startedAtMs } of user.sessions) earliest = Math.min(earliest, startedAtMs);
+  for (const { isShown, startedAtMs } of user.sessions) {
+    if (isShown) earliest = Math.min(earliest, startedAtMs);
+  }
   return earliest;
 }

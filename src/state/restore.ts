@@ -80,18 +80,19 @@ async function readLines(
   path: string,
   reader: StateReader,
 ): Promise<StateSummary> {
-  let isFirst = true;
+  let version: number | undefined;
   let lines = 0;
   let expected: number | undefined;
   const bad: string[] = [];
   for await (const batch of linesOf(file)) {
     for (const line of batch) {
-      if (isFirst) {
-        reader.onHeader(parseStateHeader(line));
-        isFirst = false;
+      if (version === undefined) {
+        const header = parseStateHeader(line);
+        reader.onHeader(header);
+        version = header.version;
         continue;
       }
-      const parsed = parseStateLine(line);
+      const parsed = parseStateLine(line, version);
       if (parsed?.kind === 'end') expected = parsed.sessions;
       else lines += 1;
       if (parsed === undefined) bad.push(line);

@@ -4,7 +4,7 @@ import { isSavedSession, type SavedSession } from '../domain/saved-session.ts';
 export const STATE_FORMAT = 'coturn-exporter-state';
 
 /** The version that is written. Older ones are read, newer ones are refused. */
-export const STATE_VERSION = 1;
+export const STATE_VERSION = 2;
 
 /** The end of the year 9999: whatever is made of a time before, a `Date` can hold it. */
 const LAST_MS = Date.UTC(10_000, 0) - 1;
@@ -45,7 +45,7 @@ export type StateLine =
 /**
  * Reads the first line of a state file.
  *
- *     {"format":"coturn-exporter-state","version":1,"savedAt":"…","isFinal":true}
+ *     {"format":"coturn-exporter-state","version":2,"savedAt":"…","isFinal":true}
  *
  * @throws {SyntaxError} whose message tells what is wrong, to go after the name of the file
  */
@@ -57,17 +57,17 @@ export function parseStateHeader(line: string): StateHeader {
 
 /**
  * Reads any other line: a session, or the end, which tells how many there were. Undefined for what
- * is neither. Never throws.
+ * is neither in a file of this version. Never throws.
  *
  *     {"id":"…","open":[…],…}
  *     {"end":1}
  */
-export function parseStateLine(line: string): StateLine | undefined {
+export function parseStateLine(line: string, version: number): StateLine | undefined {
   const fields = parseFields(line);
   if (fields === undefined) return undefined;
   const { end } = fields;
   if (typeof end === 'number') return { kind: 'end', sessions: end };
-  return isSavedSession(fields) ? { kind: 'session', session: fields } : undefined;
+  return isSavedSession(fields, version) ? { kind: 'session', session: fields } : undefined;
 }
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -86,8 +86,10 @@ function parseHeader(fields: Fields): StateHeader {
     Record<keyof StateHeader, unknown>
   >;
   if (format !== STATE_FORMAT) throw new SyntaxError('it is not a state file of coturn-exporter');
-  if (typeof version !== 'number' || version < 1 || version > STATE_VERSION) {
-    throw new SyntaxError(`its version ${String(version)} is not known, this one knows 1`);
+  if (!isVersion(version)) {
+    throw new SyntaxError(
+      `its version ${String(version)} is not known, this one knows ${STATE_VERSION}`,
+    );
   }
   if (typeof savedAt !== 'string' || !(Date.parse(savedAt) <= LAST_MS)) {
     throw new SyntaxError('it does not tell when it was saved');
@@ -97,6 +99,10 @@ function parseHeader(fields: Fields): StateHeader {
     throw new SyntaxError('it does not tell whether it is final');
   }
   return { format, version, savedAt, isFinal: isFinal === true };
+}
+
+function isVersion(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= STATE_VERSION;
 }
 
 function isFields(value: unknown): value is Fields {

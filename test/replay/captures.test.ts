@@ -9,6 +9,7 @@ import {
   type RecordedMessage,
   readCapture,
   readExpected,
+  readRelayed,
 } from '../support/captures.ts';
 
 const LINGER_MS = 5_000;
@@ -18,7 +19,7 @@ describe('replay of recorded servers', () => {
   it('finds recordings of all four versions and of the field', () => {
     const versions = new Set(captureNames().map((name) => name.split('/')[0]));
     expect([...versions].sort()).toEqual(['4.17.1', '4.5.0.8', '4.6.1', 'field-2018']);
-    expect(captureNames().length).toBe(90);
+    expect(captureNames().length).toBe(93);
   });
 
   it.each(captureNames())('%s gives the exact counters', (name) => {
@@ -60,6 +61,23 @@ describe('replay of recorded servers', () => {
         for (const count of live.values()) expect(count).toBe(0);
       }
     }
+  });
+});
+
+describe('calls of a real browser', () => {
+  const calls = captureNames().filter((name) => name.includes('/browser-'));
+
+  it.each(calls)('%s needed the relay where the browser says so', (name) => {
+    const { tracker } = replay(readCapture(name));
+    tracker.expire(A_DAY_MS);
+    const told = new Map<string, string>();
+    for (const session of tracker.sessions.takeFinished()) {
+      const known = told.get(session.username) === 'true';
+      told.set(session.username, known ? 'true' : session.relayed);
+    }
+    const relayed = Object.entries(readRelayed(name)).map(([user, is]) => [user, String(is)]);
+    const ours = [...told].map(([username, is]) => [username.slice(11), is]);
+    expect(Object.fromEntries(ours)).toMatchObject(Object.fromEntries(relayed));
   });
 });
 

@@ -63,3 +63,8 @@ export function readCapture(name: string): RecordedMessage[] {
 export function readExpected(name: string): ExpectedState {
   return JSON.parse(readFileSync(join(FOLDER, `${name}.expected.json`), 'utf8'));
 }
+
+/** Of a browser's calls: whether each user's media went over the relay, as the browser itself says. */
+export function readRelayed(name: string): Record<string, boolean> {
+  return JSON.parse(readFileSync(join(FOLDER, `${name}.meta.json`), 'utf8')).relayed;
+}

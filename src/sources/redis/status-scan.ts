@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { STATUS_KEYS_PATTERN } from '../../coturn/patterns.ts';
+import { keepBytes } from '../../coturn/text.ts';
 import {
   type ConnectionContext,
   isAnswer,
@@ -101,7 +102,7 @@ function entriesOf(keys: readonly Buffer[], values: readonly (Buffer | null)[]):
   for (const [index, key] of keys.entries()) {
     // A key that went between the two commands has no value.
     const value = values[index];
-    if (value) entries.push({ key: key.toString(), value: value.toString() });
+    if (value) entries.push({ key: keepBytes(key.toString(), key), value: value.toString() });
   }
   return entries;
 }

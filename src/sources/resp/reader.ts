@@ -1,4 +1,5 @@
 import { Buffer, isAscii } from 'node:buffer';
+import { keepBytes } from '../../coturn/text.ts';
 import { type CommandLimits, MAX_LENGTH_DIGITS, type ProtocolError } from './limits.ts';
 import { PendingBytes } from './pending-bytes.ts';
 
@@ -39,7 +40,7 @@ const ZERO = 48;
 
 /**
  * Incremental reader of the Redis protocol (RESP2): bytes in, messages out, split anywhere. Text is
- * UTF-8; what is not becomes U+FFFD. Never throws, and never holds more than
+ * UTF-8; bytes that are not are kept apart (`coturn/text.ts`). Never throws, and never holds more than
  * `limits.maxCommandBytes`: lengths are refused before their bytes arrive.
  *
  * A chunk is turned into one string, whose slices are handed to `messageShared`: that is several
@@ -171,7 +172,8 @@ export class RespReader {
 
   /** Text as a string of its own, which does not keep the chunk alive. */
   copied(start: number, end: number): string {
-    return this.bytes.toString('utf8', start, end);
+    const text = this.bytes.toString('utf8', start, end);
+    return keepBytes(text, this.bytes.subarray(start, end));
   }
 
   /** Gives up the connection for this reason. */

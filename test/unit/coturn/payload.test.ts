@@ -113,7 +113,9 @@ describe('parseStatus', () => {
     ['new lifetime=600', { kind: 'new', lifetimeSeconds: 600 }],
     ['refreshed lifetime=777', { kind: 'refreshed', lifetimeSeconds: 777 }],
     ['refreshed lifetime=0', { kind: 'refreshed', lifetimeSeconds: 0 }],
-    ['new lifetime=9007199254740991', { kind: 'new', lifetimeSeconds: 9_007_199_254_740_991 }],
+    ['new lifetime=4294967295', { kind: 'new', lifetimeSeconds: 4_294_967_295 }],
+    ['new lifetime=4294967296', { kind: 'new', lifetimeSeconds: 4_294_967_295 }],
+    ['new lifetime=9007199254740991', { kind: 'new', lifetimeSeconds: 4_294_967_295 }],
     [LONG, { kind: 'new', lifetimeSeconds: 777, connection: CONNECTION }],
     [
       'refreshed lifetime=0, type=UDP, local=127.0.0.1:34810, remote=127.0.0.1:53378, ssl=NONE, cipher=NONE',

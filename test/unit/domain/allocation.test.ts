@@ -78,7 +78,7 @@ describe('Allocation', () => {
     const allocation = createAllocation();
     expect(allocation.expiresAtMs).toBe(1000 + DEFAULT_LIFETIME_MS + EXPIRY_GRACE_MS);
     allocation.describe(30, undefined);
-    allocation.hear(5000);
+    allocation.prove(5000);
     expect(allocation.expiresAtMs).toBe(5000 + 30_000 + EXPIRY_GRACE_MS);
     allocation.describe(0, undefined);
     expect(allocation.expiresAtMs).toBe(5000 + EXPIRY_GRACE_MS);

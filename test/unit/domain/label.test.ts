@@ -9,19 +9,29 @@ describe('labelOf', () => {
     },
   );
 
-  it('cuts what is longer than a label may be', () => {
-    expect(labelOf('x'.repeat(MAX_LABEL_LENGTH + 1))).toBe('x'.repeat(MAX_LABEL_LENGTH));
+  it('cuts what is longer than a label may be, with a hash of all of it', () => {
+    const label = labelOf('x'.repeat(MAX_LABEL_LENGTH + 1));
+    expect(label).toMatch(/^x{111}~[0-9a-f]{16}$/);
+    expect(label).toHaveLength(MAX_LABEL_LENGTH);
+    expect(labelOf('x'.repeat(MAX_LABEL_LENGTH + 1))).toBe(label);
+  });
+
+  it('keeps apart names that are equal in their first 128 characters', () => {
+    const names = Array.from({ length: 1000 }, (_, number) => `${'x'.repeat(128)}${number}`);
+    expect(new Set(names.map(labelOf)).size).toBe(1000);
   });
 
   it('cuts before a character of two units that would be halved', () => {
-    const text = `${'x'.repeat(MAX_LABEL_LENGTH - 1)}😀`;
-    expect(labelOf(text)).toBe('x'.repeat(MAX_LABEL_LENGTH - 1));
+    expect(labelOf(`${'x'.repeat(110)}${'😀'.repeat(20)}`)).toMatch(/^x{110}~[0-9a-f]{16}$/);
+    expect(labelOf(`${'x'.repeat(109)}${'😀'.repeat(20)}`)).toMatch(/^x{109}😀~[0-9a-f]{16}$/u);
   });
 
-  it('keeps a character of two units that just fits', () => {
-    const text = `${'x'.repeat(MAX_LABEL_LENGTH - 2)}😀`;
-    expect(labelOf(text)).toBe(text);
-    expect(labelOf(`${text}y`)).toBe(text);
+  it.each([
+    ['a byte that is not UTF-8', 'a\uDCFFb', 'a%FFb'],
+    ['another', 'a\uDCFEb', 'a%FEb'],
+    ['several, beside characters of two units', '😀\uDC80\uDCE9', '😀%80%E9'],
+  ])('shows %s', (_what, text, label) => {
+    expect(labelOf(text)).toBe(label);
   });
 
   it.each([

@@ -39,11 +39,19 @@ describe('Ledger', () => {
     expect([...ledger.realms()].length).toBe(1);
   });
 
-  it('gives realms that are the same when cut one account', () => {
+  it('keeps realms apart that differ only where they are cut', () => {
     const ledger = new Ledger(10);
     const long = 'r'.repeat(MAX_LABEL_LENGTH);
-    expect(ledger.realm(`${long}1`)).toBe(ledger.realm(`${long}2`));
-    expect(ledger.realm(`${long}1`).realm).toBe(long);
+    expect(ledger.realm(`${long}1`)).not.toBe(ledger.realm(`${long}2`));
+    expect(ledger.realm(`${long}1`)).toBe(ledger.realm(`${long}1`));
+  });
+
+  it('keeps a realm that is called other apart from those beyond the cap', () => {
+    const ledger = new Ledger(2);
+    const other = ledger.realm('other');
+    ledger.realm('a');
+    expect(ledger.realm('b')).not.toBe(other);
+    expect(other.realm).toBe('other');
   });
 
   it('gives one account for a realm on a server', () => {
@@ -94,8 +102,8 @@ describe('Ledger', () => {
     const realm = new Ledger(1).realm('a');
     expect(realm).toMatchObject({
       liveSessions: 0,
-      finishedRelayed: zeroes,
-      finishedUnrelayed: zeroes,
+      live: { true: 0, false: 0, unknown: 0 },
+      finished: { true: zeroes, false: zeroes, unknown: zeroes },
     });
     expect(new ServerAccount(0, 'a', 's')).toMatchObject({ closed: zeroes, refreshes: 0 });
   });

@@ -500,7 +500,7 @@ describe('AllocationTable, restore', () => {
     const second = nextLife(first, save(first), ORDERLY);
     const counts = [first, second].map(({ tracked }) =>
       [...tracked.tracker.ledger.realms()].reduce(
-        (sum, realm) => sum + realm.finishedUnrelayed.deleted,
+        (sum, { finished }) => sum + finished.false.deleted + finished.unknown.deleted,
         0,
       ),
     );

@@ -67,12 +67,24 @@ describe('Session', () => {
 
   it('ends with the allocation that ended last, not with the one that was told last', () => {
     const session = createSession();
-    const [first, second, third] = [open(session), open(session), open(session)];
+    const [first, second] = [open(session), open(session)];
     end(first, 'deleted', 5000);
     end(second, 'expired', 3000);
-    expect(session).toMatchObject({ endedAtMs: 5000, endReason: 'deleted' });
-    end(third, 'superseded', 5000);
-    expect(session).toMatchObject({ endedAtMs: 5000, endReason: 'superseded' });
+    expect(session.endedAtMs).toBe(5000);
+  });
+
+  it('has the reason of the allocation that carried most of it', () => {
+    const session = createSession();
+    const idle = open(session, traffic(1, 20, 1, 80));
+    const carrier = open(session, traffic(9, 9000, 9, 9000));
+    const other = open(session, traffic(1, 20, 1, 80));
+    end(carrier, 'deleted', 2000);
+    close(carrier);
+    end(other, 'superseded', 2500);
+    close(other);
+    end(idle, 'expired', 9000);
+    close(idle);
+    expect(session).toMatchObject({ endedAtMs: 9000, endReason: 'deleted' });
   });
 
   it('tells client-side bytes of closed and of open allocations together', () => {
@@ -121,21 +133,16 @@ describe('Session', () => {
   });
 });
 
-describe('Session.relayed', () => {
-  it.each<[string, boolean, Traffic, Traffic, boolean]>([
-    ['nothing at all', false, traffic(0, 0, 0, 0), traffic(0, 0, 0, 0), false],
-    ['client bytes, no peer side known', false, traffic(8, 800, 8, 0), traffic(0, 0, 0, 0), true],
-    ['client bytes, peer side silent', true, traffic(8, 800, 8, 900), traffic(0, 0, 0, 0), false],
-    ['bytes from peers', true, traffic(8, 800, 8, 900), traffic(1, 1, 0, 0), true],
-    ['bytes to peers', true, traffic(8, 800, 8, 900), traffic(0, 0, 1, 1), true],
-    ['packets without bytes', true, traffic(8, 800, 8, 900), traffic(1, 0, 1, 0), false],
-  ])('with %s', (_what, reportsPeer, client, peer, relayed) => {
+describe('Session.note', () => {
+  it('forgets what is unknown as soon as something is known', () => {
     const session = createSession();
-    const allocation = open(session, client);
-    if (reportsPeer) allocation.report(PEER, peer);
-    end(allocation, 'deleted', 2000);
-    close(allocation);
-    expect(session.relayed).toBe(relayed);
+    const note = { server: 's', client: '' };
+    session.note({ ...note, transport: 'unknown', tls: 'unknown' });
+    expect(session).toMatchObject({ transports: 'unknown', tlsVersions: 'unknown' });
+    session.note({ ...note, transport: 'udp', tls: 'none' });
+    session.note({ ...note, transport: 'unknown', tls: 'unknown' });
+    session.note({ ...note, transport: 'tcp', tls: 'none' });
+    expect(session).toMatchObject({ transports: 'udp,tcp', tlsVersions: 'none' });
   });
 });
 

@@ -16,6 +16,7 @@ export interface TrackedOptions {
   readonly maxUsers?: number;
   readonly maxRealms?: number;
   readonly serverFrom?: 'status' | 'connection';
+  readonly relayedMinBytes?: number;
 }
 
 /** The sides of an account, as sums over everything that matched. */
@@ -44,6 +45,7 @@ export class Tracked {
       },
       maxUsers: options.maxUsers ?? 1000,
       maxRealms: options.maxRealms ?? 1000,
+      relayedMinBytes: options.relayedMinBytes,
     });
     this.stats = new SourceStats('test', options.serverFrom ?? 'status');
     this.origin = this.tracker.openOrigin(this.stats, 'redis');

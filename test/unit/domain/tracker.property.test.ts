@@ -201,11 +201,10 @@ function counters({ tracker, stats }: Tracked): Map<string, number> {
       }
       all.set(`${name} refreshes`, server.refreshes);
     }
-    for (const [reason, count] of Object.entries(realm.finishedRelayed)) {
-      all.set(`${realm.realm} relayed ${reason}`, count);
-    }
-    for (const [reason, count] of Object.entries(realm.finishedUnrelayed)) {
-      all.set(`${realm.realm} unrelayed ${reason}`, count);
+    for (const [relayed, byReason] of Object.entries(realm.finished)) {
+      for (const [reason, count] of Object.entries(byReason)) {
+        all.set(`${realm.realm} relayed ${relayed} ${reason}`, count);
+      }
     }
   }
   return all;
@@ -221,16 +220,31 @@ function expectNothingLeft(tracked: Tracked): void {
 }
 
 /** The live gauges by counting what lives. */
-function recount({ origin }: Tracked): { live: Record<string, number>; sessions: number } {
+/** Rule 13: every live gauge says the same of what lives, whatever it is summed over. */
+function expectGaugesAgree(now: Tracked): void {
   const live: Record<string, number> = {};
-  const sessions = new Set<Session>();
-  for (const { session, account, transport, endReason, suspect } of origin.allocations.values()) {
-    sessions.add(session);
+  for (const { account, transport, endReason, suspect } of now.origin.allocations.values()) {
     if (endReason !== undefined || suspect) continue;
     const labels = `${account.realm} ${account.server} ${transport}`;
     live[labels] = (live[labels] ?? 0) + 1;
   }
-  return { live, sessions: sessions.size };
+  expect(now.live()).toEqual(live);
+  const { users } = now.tracker;
+  let ofUsers = 0;
+  let sessions = 0;
+  for (const session of users.sessions()) {
+    const { open, isShown, trustedAllocations } = session;
+    const living = open.filter(({ endReason }) => endReason === undefined);
+    expect(trustedAllocations).toBe(living.filter(({ suspect }) => !suspect).length);
+    if (living.length > 0) expect(isShown).toBe(trustedAllocations > 0);
+    if (isShown) sessions += 1;
+    ofUsers += trustedAllocations;
+  }
+  const all = [...users.withSeries(), ...users.beyondCap()];
+  expect(now.liveAllocations).toBe(ofUsers);
+  expect(now.liveSessions).toBe(sessions);
+  expect(all.reduce((sum, { liveSessions }) => sum + liveSessions, 0)).toBe(sessions);
+  expect(users.count).toBe(all.filter(({ liveSessions }) => liveSessions > 0).length);
 }
 
 function expectExact(tracked: Tracked, scripts: readonly Script[]): void {
@@ -381,7 +395,7 @@ describe('Tracker', () => {
     );
   });
 
-  it('keeps live gauges equal to a recount of what lives, also with suspects and scans', () => {
+  it('keeps all live gauges equal to a recount of what lives, also with suspects and scans', () => {
     fc.assert(
       fc.property(plans({ ...SLOW, faults: EVERY_FAULT }), (plan) => {
         let turn = 0;
@@ -395,14 +409,15 @@ describe('Tracker', () => {
             tracker.beginScan(origin, nowMs).found(key, payload, nowMs);
           }
           turn += 1;
-          const { live, sessions } = recount(now);
-          expect(now.live()).toEqual(live);
-          expect(now.liveSessions).toBe(sessions);
+          expectGaugesAgree(now);
         });
         const unwritten = tracked.tracker.sessions.takeFinished();
         const open = [...tracked.origin.allocations.values()].map(({ session }) => session.user);
         const users = new Set([...unwritten.map(({ user }) => user), ...open]);
-        expect(tracked.tracker.users.count).toBe(users.size);
+        expect(new Set([...tracked.tracker.users.sessions()].map(({ user }) => user))).toEqual(
+          users,
+        );
+        expectGaugesAgree(tracked);
         for (const session of unwritten) tracked.tracker.users.leave(session);
         tracked.tracker.suspectAll(tracked.origin);
         tracked.pass(A_DAY_MS).finished();

@@ -2,10 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { EXPIRY_GRACE_MS } from '../../../src/domain/allocation.ts';
 import { OVERFLOW } from '../../../src/domain/ledger.ts';
 import { MAX_PARKED, PARK_MS } from '../../../src/domain/parked-traffic.ts';
+import { RELAYED, type Relayed } from '../../../src/domain/relayed.ts';
+import { isSavedSession } from '../../../src/domain/saved-session.ts';
 import type { Session } from '../../../src/domain/session.ts';
+import { createSessionRecord } from '../../../src/domain/session-record.ts';
 import { JOIN_MS } from '../../../src/domain/session-table.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
-import type { Traffic } from '../../../src/domain/traffic.ts';
+import { sumTraffic, type Traffic } from '../../../src/domain/traffic.ts';
 import { OVERFLOW_USER } from '../../../src/domain/user.ts';
 import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
 import { LINGER_MS, Tracked } from './tracked.ts';
@@ -446,7 +449,7 @@ describe('Tracker, rule 4: every order is legal', () => {
     const tracked = new Tracked();
     new Life(tracked).begin('').client(A).delete();
     tracked.linger();
-    expect(only(tracked)).toMatchObject({ client: A, complete: true, relayed: true });
+    expect(only(tracked)).toMatchObject({ client: A, complete: true, relayed: 'false' });
   });
 
   it('finishes a session only when its last allocation has lingered', () => {
@@ -458,9 +461,11 @@ describe('Tracker, rule 4: every order is legal', () => {
     expect(tracked.finished()).toEqual([]);
     expect(tracked.tracker.allocationCount).toBe(1);
     tracked.pass(200);
-    expect(tracked.liveSessions).toBe(0);
     expect(tracked.tracker.allocationCount).toBe(0);
+    // Until its record is written, in all gauges alike.
+    expect([tracked.liveSessions, tracked.tracker.users.count]).toEqual([1, 1]);
     expect(tracked.finished().length).toBe(1);
+    expect([tracked.liveSessions, tracked.tracker.users.count]).toEqual([0, 0]);
   });
 
   it('begins a new allocation when an id is used again within the linger', () => {
@@ -707,19 +712,95 @@ describe('Tracker, rule 7: suspects', () => {
 
   it.each<[string, (life: Life) => void]>([
     ['refreshed', (life) => life.refresh()],
-    ['traffic', (life) => life.client(A)],
-    ['zero traffic', (life) => life.client(ZERO)],
-    ['a peer report', (life) => life.peer(ZERO)],
+    ['a peer report', (life) => life.peer(A)],
   ])('puts a suspect back when %s is heard of it', (_what, tell) => {
     const { tracked, life } = begun();
     tracked.tracker.suspectAll(tracked.origin);
+    expect([tracked.liveSessions, tracked.tracker.users.count]).toEqual([0, 0]);
     tell(life);
     expect(tracked.live()).toEqual({ 'example.org 192.0.2.1 udp': 1 });
+    expect([tracked.liveSessions, tracked.tracker.users.count]).toEqual([1, 1]);
     expect([...tracked.tracker.statusKeys(tracked.origin)]).toEqual([`${KEY}/status`]);
     tell(life);
     expect(tracked.liveAllocations).toBe(1);
     life.delete();
     expect(tracked.liveAllocations).toBe(0);
+  });
+
+  it.each<[string, (life: Life) => void]>([
+    ['traffic', (life) => life.client(A)],
+    ['zero traffic', (life) => life.client(ZERO)],
+    ['a peer report of nothing', (life) => life.peer(ZERO)],
+  ])('takes %s for no proof of a suspect', (_what, tell) => {
+    const { tracked, life } = begun();
+    tracked.pass(1000).tracker.suspectAll(tracked.origin);
+    tracked.pass(1000);
+    for (let time = 0; time < 3; time += 1) tell(life);
+    expect([tracked.liveAllocations, tracked.liveSessions]).toEqual([0, 0]);
+    expect(tracked.counted().client).toEqual(ZERO);
+    expect(tracked.tracker.parked.size).toBe(0);
+    tracked.pass(LIFETIME_MS + EXPIRY_GRACE_MS);
+    expect(only(tracked)).toMatchObject({
+      endReason: 'vanished',
+      endedAtMs: 1_000_000,
+      client: ZERO,
+    });
+  });
+
+  it('counts what an unproven suspect was told apart from allocations, once it ends', () => {
+    const { tracked, life } = begun();
+    life.client(B).peer(B);
+    tracked.tracker.suspectAll(tracked.origin);
+    life.client(A).client(A);
+    expect(tracked.counted().unallocated).toEqual(ZERO);
+    tracked.pass(LIFETIME_MS + EXPIRY_GRACE_MS);
+    expect(tracked.counted()).toMatchObject({ client: B, unallocated: sumTraffic(A, A) });
+    expect(only(tracked).client).toEqual(B);
+  });
+
+  it('folds in what was held when proof comes, and counts nothing twice when totals follow', () => {
+    const { tracked, life } = begun();
+    life.client(B).peer(B);
+    tracked.tracker.suspectAll(tracked.origin);
+    life.client(A);
+    life.peer(A);
+    expect(tracked.counted()).toMatchObject({ client: BOTH, unallocated: ZERO });
+    life.delete().total(BOTH, BOTH);
+    tracked.linger();
+    expect(only(tracked)).toMatchObject({ client: BOTH, missedBytes: 0, complete: true });
+    expect(tracked.counted()).toMatchObject({ client: BOTH, peer: BOTH, unallocated: ZERO });
+  });
+
+  it('gives what was held to nobody when another allocation takes the key', () => {
+    const { tracked, life } = begun();
+    tracked.tracker.suspectAll(tracked.origin);
+    life.client(A);
+    life.begin();
+    expect(tracked.counted()).toMatchObject({ client: ZERO, unallocated: A });
+  });
+
+  it('begins another session while all that lives of the old one is suspect', () => {
+    const { tracked, life } = begun();
+    life.client(B).peer(B);
+    tracked.pass(60_000).tracker.suspectAll(tracked.origin);
+    const next = new Life(tracked, allocationKey('bob', 2)).begin().client(A).peer(A);
+    next.delete().total(A, A);
+    tracked.linger();
+    expect(tracked.finished()).toMatchObject([{ client: A, complete: true, allocationCount: 1 }]);
+    tracked.pass(LIFETIME_MS + EXPIRY_GRACE_MS);
+    expect(tracked.finished()).toMatchObject([{ client: B, endReason: 'vanished' }]);
+  });
+
+  it('goes on with a session of which an allocation is not suspect', () => {
+    const { tracked } = begun();
+    tracked.tracker.suspectAll(tracked.origin);
+    const second = new Life(tracked, allocationKey('bob', 2)).begin();
+    const third = new Life(tracked, allocationKey('bob', 3)).begin();
+    expect(tracked.liveSessions).toBe(1);
+    second.delete();
+    third.delete();
+    tracked.linger();
+    expect(tracked.finished()).toMatchObject([{ allocationCount: 2 }]);
   });
 
   it.each<[string, (life: Life) => void, number]>([
@@ -732,6 +813,7 @@ describe('Tracker, rule 7: suspects', () => {
     tell(life);
     expect(tracked.liveAllocations).toBe(live);
     tracked.pass(86_400_000);
+    tracked.finished();
     expect(tracked.liveAllocations).toBe(0);
     expect(tracked.liveSessions).toBe(0);
   });
@@ -771,29 +853,49 @@ describe('Tracker, rule 7: suspects', () => {
 });
 
 describe('Tracker, rule 9: relayed', () => {
-  it.each<[string, (life: Life) => void, boolean]>([
-    ['nothing at all', () => undefined, false],
-    ['client bytes and a silent peer side', (life) => life.client(A).peer(ZERO), false],
-    ['peer bytes', (life) => life.client(A).peer(B), true],
+  const MEDIA = traffic(100, 60_000, 120, 70_000);
+  const CHECKS = traffic(8, 512, 8, 768);
+
+  it.each<[string, (life: Life) => void, Relayed]>([
+    ['nothing at all, and nothing lost', (life) => life.peer(ZERO), 'false'],
+    ['client bytes and a silent peer side', (life) => life.client(MEDIA).peer(ZERO), 'false'],
+    ['checks', (life) => life.client(MEDIA).peer(CHECKS), 'false'],
+    ['media', (life) => life.client(MEDIA).peer(MEDIA), 'true'],
     [
       'client bytes, and a peer total of zero',
-      (life) => life.client(A).delete().total(A, ZERO),
-      false,
+      (life) => life.client(MEDIA).delete().total(MEDIA, ZERO),
+      'false',
     ],
-    ['peer bytes only by the total', (life) => life.delete().total(A, B), true],
+    ['media only by the total', (life) => life.delete().total(MEDIA, MEDIA), 'true'],
+    ['peers that nothing was heard of', (life) => life.client(MEDIA), 'unknown'],
   ])('with %s', (_what, tell, relayed) => {
     const { tracked, life } = begun();
     tell(life);
     life.delete();
     tracked.linger();
-    expect(only(tracked).relayed).toBe(relayed);
-    const { finishedRelayed, finishedUnrelayed } = tracked.tracker.ledger.realm('example.org');
-    expect([finishedRelayed.deleted, finishedUnrelayed.deleted]).toEqual(relayed ? [1, 0] : [0, 1]);
+    const session = only(tracked);
+    expect(session.relayed).toBe(relayed);
+    expect(createSessionRecord(session, 0).relayed).toBe(
+      relayed === 'unknown' ? null : relayed === 'true',
+    );
+    const { finished } = tracked.tracker.ledger.realm('example.org');
+    expect(RELAYED.map((value) => finished[value].deleted)).toEqual(
+      RELAYED.map((value) => (value === relayed ? 1 : 0)),
+    );
+  });
+
+  it('is unknown when a crash took the totals and no bytes of peers were seen', () => {
+    const { tracked, life } = begun();
+    life.client(MEDIA).peer(ZERO);
+    tracked.tracker.suspectAll(tracked.origin);
+    tracked.pass(LIFETIME_MS + EXPIRY_GRACE_MS);
+    expect(only(tracked)).toMatchObject({ relayed: 'unknown', complete: false });
   });
 
   it.each([
-    [A, true],
-    [ZERO, false],
+    [MEDIA, 'true'],
+    [CHECKS, 'false'],
+    [ZERO, 'false'],
   ])('goes by the client side where coturn knows no peer side', (delta, relayed) => {
     const tracked = new Tracked();
     new Life(tracked).begin('').client(delta).delete().total(delta);
@@ -804,14 +906,84 @@ describe('Tracker, rule 9: relayed', () => {
   it('is true when one of several allocations relayed', () => {
     const { tracked, life } = begun();
     const other = new Life(tracked, allocationKey('bob', 2)).begin().client(A).peer(ZERO);
-    life.client(A).peer(B).delete();
+    life.client(MEDIA).peer(MEDIA).delete();
     other.delete();
     tracked.linger();
-    expect(only(tracked)).toMatchObject({ relayed: true, allocationCount: 2 });
+    expect(only(tracked)).toMatchObject({ relayed: 'true', allocationCount: 2 });
+  });
+
+  it('tells of live sessions what is known so far', () => {
+    const { tracked, life } = begun();
+    const { live } = tracked.tracker.ledger.realm('example.org');
+    expect(live).toEqual({ true: 0, false: 0, unknown: 1 });
+    life.peer(CHECKS);
+    expect(live).toEqual({ true: 0, false: 1, unknown: 0 });
+    for (const topic of ['traffic', 'traffic/peer']) {
+      tracked.tracker.receiveDelta(
+        tracked.origin,
+        `${KEY}/${topic}`,
+        payloadOf(MEDIA),
+        tracked.nowMs,
+      );
+    }
+    expect(live).toEqual({ true: 1, false: 0, unknown: 0 });
+    tracked.tracker.suspectAll(tracked.origin);
+    expect(live).toEqual({ true: 0, false: 0, unknown: 0 });
+    life.peer(CHECKS).delete();
+    tracked.linger();
+    expect(live).toEqual({ true: 1, false: 0, unknown: 0 });
+    tracked.finished();
+    expect(live).toEqual({ true: 0, false: 0, unknown: 0 });
+  });
+
+  it('goes by bytes alone when it is told from how many', () => {
+    const tracked = new Tracked({ relayedMinBytes: 1280 });
+    new Life(tracked).begin().peer(CHECKS).delete();
+    new Life(tracked, allocationKey('eve', 2))
+      .begin()
+      .peer(traffic(1, 1279, 0, 0))
+      .delete();
+    tracked.linger();
+    expect(tracked.finished().map(({ relayed }) => relayed)).toEqual(['true', 'false']);
   });
 });
 
 describe('Tracker, rule 11: numbers', () => {
+  it.each(['traffic', 'traffic/peer'])('rejects %s that would carry a sum past 2^53', (topic) => {
+    for (const fast of [true, false]) {
+      const tracked = new Tracked();
+      new Life(tracked).begin();
+      const tell = (bytes: number): void => {
+        const payload = payloadOf(traffic(1, bytes, 1, 1));
+        const { origin, nowMs } = tracked;
+        if (fast) tracked.tracker.receiveDelta(origin, `${KEY}/${topic}`, payload, nowMs);
+        else tracked.tracker.receive(origin, `${KEY}/${topic}`, payload, nowMs);
+      };
+      tell(Number.MAX_SAFE_INTEGER - 10);
+      tell(11);
+      expect(tracked.stats.rejected.number_out_of_range).toBe(1);
+      expect(tracked.stats.events.traffic + tracked.stats.events.traffic_peer).toBe(1);
+      tell(10);
+      const side = topic === 'traffic' ? 'client' : 'peer';
+      expect(tracked.counted()[side]).toEqual(traffic(2, Number.MAX_SAFE_INTEGER, 2, 2));
+    }
+  });
+
+  it('keeps sums of totals within what a state file can hold', () => {
+    const tracked = new Tracked();
+    const much = traffic(1, Number.MAX_SAFE_INTEGER, 1, Number.MAX_SAFE_INTEGER);
+    for (const id of [1, 2]) {
+      const life = new Life(tracked, allocationKey('bob', id));
+      life.status('refreshed lifetime=600').total(much, much);
+    }
+    new Life(tracked, allocationKey('bob', 3)).begin();
+    tracked.linger();
+    const saved = [...tracked.tracker.savedSessions(1e12)];
+    expect(saved.map((session) => isSavedSession(JSON.parse(JSON.stringify(session)), 2))).toEqual([
+      true,
+    ]);
+  });
+
   it.each([
     ['traffic', 'rcvp=1, rcvb=9007199254740992, sentp=1, sentb=1', 'number_out_of_range'],
     ['traffic', 'rcvp=1, rcvb=-1, sentp=1, sentb=1', 'malformed_traffic'],

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { labelOf } from '../../../src/domain/user.ts';
 import {
   CONTENT_TYPES,
   escapeLabelValue,
@@ -245,8 +246,13 @@ const HOSTILE: readonly [what: string, name: string, shown: string][] = [
   ['Unicode', 'żółw 😀 日本', 'żółw 😀 日本'],
   ['a lone surrogate', 'a\ud800b', 'a\ufffdb'],
   ['the name of an object property', '__proto__', '__proto__'],
-  ['300 characters', 'x'.repeat(300), 'x'.repeat(128)],
-  ['300 characters cut inside a pair', `${'x'.repeat(127)}${'😀'.repeat(90)}`, 'x'.repeat(127)],
+  ['300 characters', 'x'.repeat(300), labelOf('x'.repeat(300))],
+  ['bytes that are not UTF-8', 'a\uDCFF', 'a%FF'],
+  [
+    '300 characters cut inside a pair',
+    `${'x'.repeat(110)}${'😀'.repeat(95)}`,
+    labelOf(`${'x'.repeat(110)}${'😀'.repeat(95)}`),
+  ],
 ];
 
 describe('escapeLabelValue', () => {
@@ -256,8 +262,8 @@ describe('escapeLabelValue', () => {
     const [user, ...others] = metrics.select('coturn_user_sessions');
     expect(user?.labels).toEqual({ realm: shown, user: shown });
     expect(others).toEqual([]);
-    expect(metrics.select('coturn_sessions').map(({ labels }) => labels)).toEqual([
-      { realm: shown },
+    expect(metrics.select('coturn_sessions').map(({ labels }) => labels['realm'])).toEqual([
+      ...[shown, shown, shown],
     ]);
     expect(metrics.select('coturn_client_received_bytes_total')[0]?.labels).toEqual({
       realm: shown,

@@ -35,7 +35,7 @@ const TABLE: readonly [name: string, type: string, labels: readonly string[]][] 
   ],
   ['coturn_allocations_closed_total', 'counter', [...REALM_SERVER, 'reason']],
   ['coturn_allocation_refreshes_total', 'counter', REALM_SERVER],
-  ['coturn_sessions', 'gauge', ['realm']],
+  ['coturn_sessions', 'gauge', ['realm', 'relayed']],
   ['coturn_sessions_finished_total', 'counter', ['realm', 'reason', 'relayed']],
   ['coturn_session_duration_seconds', 'histogram', ['realm']],
   ['coturn_session_relayed_bytes', 'histogram', ['realm']],
@@ -268,7 +268,7 @@ describe('registerMetrics', () => {
     const live = parseExposition(await scraped.text());
     const place = { realm: 'example.org', server: '192.0.2.1' };
     expect(live.value('coturn_allocations', { ...place, transport: 'udp' })).toBe(2);
-    expect(live.value('coturn_sessions', { realm: 'example.org' })).toBe(2);
+    expect(live.sum('coturn_sessions', { realm: 'example.org' })).toBe(2);
 
     scraped
       .end(ALICE)
@@ -276,7 +276,7 @@ describe('registerMetrics', () => {
       .pass(LINGER_MS + 1);
     const after = parseExposition(await scraped.text());
     expect(after.value('coturn_allocations', { ...place, transport: 'udp' })).toBe(0);
-    expect(after.value('coturn_sessions', { realm: 'example.org' })).toBe(0);
+    expect(after.sum('coturn_sessions', { realm: 'example.org' })).toBe(0);
     expect(after.value('coturn_exporter_users')).toBe(0);
     expect(after.samples.filter(({ name }) => name.startsWith('coturn_user_'))).toEqual([]);
     expect(after.value('coturn_allocations_closed_total', { ...place, reason: 'deleted' })).toBe(2);
@@ -305,11 +305,11 @@ describe('registerMetrics', () => {
       scraped.begin({ realm, username: 'alice', id: id + 1 });
     }
     const shown = parseExposition(await scraped.text())
-      .select('coturn_sessions')
+      .select('coturn_sessions', { relayed: 'unknown' })
       .map(({ labels, value }) => [labels['realm'], value]);
     expect(shown).toEqual([
       ['a', 1],
-      ['other', 2],
+      ['~other', 2],
     ]);
   });
 

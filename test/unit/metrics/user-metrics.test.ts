@@ -124,11 +124,11 @@ describe('renderUserMetrics', () => {
     expect(await shown(scraped, 'coturn_user_sessions')).toEqual({ a: 1, b: 1, '~other': 2 });
   });
 
-  it('makes one series of two names that are the same when cut', async () => {
+  it('makes two series of two names that are the same up to the cut', async () => {
     const scraped = new Scraped()
       .begin(who(`${'x'.repeat(128)}a`, 1))
       .begin(who(`${'x'.repeat(128)}b`, 2));
-    expect(await shown(scraped, 'coturn_user_sessions')).toEqual({ ['x'.repeat(128)]: 2 });
+    expect(Object.values(Object(await shown(scraped, 'coturn_user_sessions')))).toEqual([1, 1]);
   });
 
   it('shows a user once whose last session ends and first begins while it is written', async () => {

@@ -101,7 +101,7 @@ describe('createRecordLog', () => {
       end: '2026-01-01T00:00:03.500Z',
       duration_seconds: 2.5,
       reason: 'deleted',
-      relayed: true,
+      relayed: false,
       complete: true,
       start_known: true,
       allocations: 1,

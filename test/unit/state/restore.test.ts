@@ -102,7 +102,7 @@ describe('readState', () => {
   it.each([
     ['a foreign file', '[Unit]\nDescription=not ours\n'],
     ['a file of binary', '\u0000\u0001\ufffd\n'],
-    ['a file of a newer version', TEXT.replace('"version":1', '"version":2')],
+    ['a file of a newer version', TEXT.replace('"version":2', '"version":3')],
   ])('refuses %s by name, and does not touch it', async (_what, text) => {
     const path = statePath(text);
     const { mtimeMs } = statSync(path);

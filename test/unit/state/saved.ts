@@ -30,6 +30,8 @@ export const ALLOCATION: SavedAllocation = {
   peer: [5, 6, 7, Number.MAX_SAFE_INTEGER],
   clientTotal: null,
   peerTotal: [9, 10, 11, 12],
+  suspect: true,
+  held: [13, 14, 15, 16],
 };
 
 /** A session as a state file keeps it. */
@@ -48,6 +50,8 @@ export const SESSION: SavedSession = {
   client: [1, 2, 3, 4],
   peer: [5, 6, 7, 8],
   missedBytes: 0,
+  mostBytes: 17,
+  relayedSoFar: 'false',
   complete: true,
   reportsPeer: false,
   servers: '192.0.2.1',
@@ -83,7 +87,7 @@ export function parseState(text: string): SavedState {
   const sessions: SavedSession[] = [];
   let end: number | undefined;
   for (const [index, line] of rest.entries()) {
-    const parsed = parseStateLine(line);
+    const parsed = parseStateLine(line, header.version);
     if (parsed === undefined || end !== undefined)
       throw new SyntaxError(`line ${index + 2} is bad`);
     if (parsed.kind === 'end') end = parsed.sessions;

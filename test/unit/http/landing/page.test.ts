@@ -255,7 +255,7 @@ describe('createLandingPage', () => {
     page.start();
     page.start();
     expect(vi.getTimerCount()).toBe(before + 1);
-    for (let count = 0; count < 3; count += 1) ledger.realm('a').changeLive(1);
+    for (let count = 0; count < 3; count += 1) ledger.realm('a').changeLive('true', 1);
     vi.advanceTimersByTime(30_000);
     const [graph = ''] = /<svg[^>]*>.*?<\/svg>/.exec(html()) ?? [];
     expect(graph).toContain('aria-label="Live sessions, last 5 minutes: 0 to 3, now 3"');

@@ -31,9 +31,9 @@ describe('createCommandReader', () => {
     ['a UTF-8 payload', encode('publish', 'k', '€🙂'), [['publish', 'k', '€🙂']]],
     ['UTF-8 elsewhere', encode('echo', '日本'), [['echo', '日本']]],
     [
-      'invalid UTF-8 as U+FFFD',
+      'invalid UTF-8 as lone surrogates, which keep the bytes',
       Buffer.from('*3\r\n$7\r\npublish\r\n$2\r\na\xff\r\n$1\r\nb\r\n', 'latin1'),
-      [['publish', 'a\ufffd', 'b']],
+      [['publish', 'a\udcff', 'b']],
     ],
     ['NUL bytes', encode('publish', 'a\0b', '\0'), [['publish', 'a\0b', '\0']]],
     ['an array of nothing', '*0\r\n*1\r\n$4\r\nPING\r\n', [['PING']]],
