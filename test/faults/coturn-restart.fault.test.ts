@@ -137,7 +137,7 @@ describe('a coturn that starts beside another one', () => {
       (metrics) => metrics.sum('coturn_allocations') === 0,
       { what: 'the resync to miss the key' },
     );
-    expect(suspected.sum('coturn_sessions')).toBe(1);
+    expect(suspected.sum('coturn_sessions')).toBe(0);
     expect(suspected.sum('coturn_allocations_closed_total')).toBe(0);
     here.refresh(allocation);
     await exporter.untilMetrics((metrics) => metrics.sum('coturn_allocations') === 1, {
