@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 
 /** The exporter as it is built, on a Redis or as statsdb; says when it has counted `count` events. */
-const [kind, port, count] = process.argv.slice(2);
+const [kind, port, count, ...shard] = process.argv.slice(2);
 const dist = new URL('../dist/', import.meta.url).pathname;
 const { createSources } = await import(`${dist}sources/create-sources.js`);
 const { parseCommandLine } = await import(`${dist}config/command-line.js`);
@@ -12,7 +12,7 @@ const flag =
   kind === 'redis'
     ? ['--redis.url', `redis://127.0.0.1:${port}`]
     : ['--statsdb.listen-address', `127.0.0.1:${port}`];
-const { config } = parseCommandLine(flag, {});
+const { config } = parseCommandLine([...flag, ...shard], {});
 const tracker = new Tracker({
   groupBy: 'user',
   lingerMs: 5000,

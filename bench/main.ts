@@ -1,6 +1,7 @@
 import { benchRedisIngest, benchStatsdbIngest } from './ingest.ts';
 import { benchMemory, benchScale, benchScrape } from './live.ts';
 import { benchReader } from './reader.ts';
+import { benchShards } from './shards.ts';
 import { benchStart } from './start.ts';
 
 /** `npm run bench [name …]`: each line is a ratio against a peer measured in the same run. */
@@ -11,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => string | Promise<string>>> = {
   statsdb: () => benchStatsdbIngest(5_000_000),
   scale: benchScale,
   scrape: benchScrape,
+  shards: benchShards,
   start: benchStart,
 };
 

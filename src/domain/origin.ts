@@ -16,6 +16,11 @@ export class Origin {
   readonly allocations: AllocationIndex<Allocation>;
   /** What scans have found of its status keys. */
   readonly keys: StatusKeys = new StatusKeys();
+  /**
+   * Keys of allocations that other replicas account for, as far as heard of: their traffic, which is
+   * most of what comes, is dropped without a text of its own.
+   */
+  readonly #foreign = new Set<string>();
   /** How often messages may have been lost; an allocation compares it with the number at its start. */
   readonly gaps: number = 0;
 
@@ -26,11 +31,28 @@ export class Origin {
     this.allocations = new AllocationIndex(hashSeed);
   }
 
+  /** Whether another replica accounts for this allocation, as far as heard of. */
+  isForeign(allocationKey: string): boolean {
+    return this.#foreign.size > 0 && this.#foreign.has(allocationKey);
+  }
+
+  /** A message of another replica's allocation came; its last one when it `isOver`. */
+  noteForeign(allocationKey: string, isOver: boolean): void {
+    const foreign = this.#foreign;
+    if (isOver) foreign.delete(allocationKey);
+    else if (foreign.size < MAX_FOREIGN_KEYS) foreign.add(allocationKey);
+    // Some were left behind by servers that crashed; who lives is heard of again.
+    else foreign.clear();
+  }
+
   /** Messages may have been lost. */
   countGap(): void {
     own(this).gaps += 1;
   }
 }
+
+/** The most keys of other replicas that are remembered, some 20 MB. */
+const MAX_FOREIGN_KEYS = 200_000;
 
 /**
  * The most keys remembered as left behind; between two scans no more are expected than a crashed

@@ -104,7 +104,7 @@ export class Tracker {
     if (key === KEEPALIVE_CHANNEL) return stats.countEvent('other', nowMs);
     const parsed = parseStatsKey(key);
     if (!parsed.ok) return stats.countRejected(parsed.reason);
-    if (!this.#isOurs(parsed)) return;
+    if (!this.#isOurs(parsed)) return origin.noteForeign(parsed.allocationKey, payload === 'deleted');
     const said = parseEvent(parsed.topic, payload);
     if (!said.ok) return stats.countRejected(said.reason);
     const refusal = this.#table.apply({ origin, key: parsed, nowMs }, said.event);
@@ -124,7 +124,9 @@ export class Tracker {
     const side = sideOf(key);
     if (side < 0) return false;
     const { allocations, stats } = origin;
-    const position = allocations.find(allocationKeyOf(key, side));
+    const allocationKey = allocationKeyOf(key, side);
+    if (origin.isForeign(allocationKey)) return true;
+    const position = allocations.find(allocationKey);
     if (position < 0) return false;
     if (allocations.pageOf(position)[allocations.offsetOf(position) + SUSPECT] === 1) return false;
     const delta = this.#delta;
