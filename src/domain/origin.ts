@@ -21,6 +21,7 @@ export class Origin {
    * most of what comes, is dropped without a text of its own.
    */
   readonly #foreign = new Set<string>();
+  readonly #deaf: { readonly fromMs: number; toMs: number }[] = [];
   /** How often messages may have been lost; an allocation compares it with the number at its start. */
   readonly gaps: number = 0;
 
@@ -49,7 +50,35 @@ export class Origin {
   countGap(): void {
     own(this).gaps += 1;
   }
+
+  /**
+   * No message could arrive from one time to another, in ms.
+   *
+   * @returns false when it was known from its beginning, and has grown
+   */
+  noteDeaf(fromMs: number, toMs: number): boolean {
+    const last = this.#deaf.at(-1);
+    if (last?.fromMs === fromMs) {
+      last.toMs = toMs;
+      return false;
+    }
+    this.#deaf.push({ fromMs, toMs });
+    if (this.#deaf.length > MAX_DEAF) this.#deaf.shift();
+    return true;
+  }
+
+  /** For how long no message could arrive between two times, in ms. */
+  deafMs(fromMs: number, toMs: number): number {
+    let sumMs = 0;
+    for (const deaf of this.#deaf) {
+      sumMs += Math.max(0, Math.min(deaf.toMs, toMs) - Math.max(deaf.fromMs, fromMs));
+    }
+    return sumMs;
+  }
 }
+
+/** How many times of deafness are remembered: sessions that are older than all of these are few. */
+const MAX_DEAF = 1000;
 
 /** The most keys of other replicas that are remembered, some 20 MB. */
 const MAX_FOREIGN_KEYS = 200_000;

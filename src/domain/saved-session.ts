@@ -29,7 +29,7 @@ const SESSION = {
     'clients',
   ],
   flags: ['startKnown', 'complete', 'reportsPeer'],
-  counts: ['allocationCount', 'adoptedAllocations', 'missedBytes', 'mostBytes'],
+  counts: ['allocationCount', 'adoptedAllocations', 'missedBytes', 'mostBytes', 'gapMs'],
   /** Unix times in ms, as the clock showed them when it was saved; 0 for none yet. */
   times: ['startedAtMs', 'endedAtMs'],
   spans: [],
@@ -121,6 +121,7 @@ export interface RestoreTarget {
  * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
  */
 export function saveSession(session: Session, wallOffsetMs: number): SavedSession {
+  for (const allocation of session.open) session.noteGaps(allocation);
   const saved = fill({ ...EMPTY_SESSION }, SESSION, { from: session, wallOffsetMs }, SAVING);
   saved['open'] = session.open.map((allocation) => saveAllocation(allocation, wallOffsetMs));
   // Its fields are what the lists name, and `open`.

@@ -121,6 +121,11 @@ export const RECORD_FIELDS = {
     meaning: "bytes that no report told and coturn's totals repaired; part of the sums above",
     of: (session: Session): number => session.missedBytes,
   },
+  gap_seconds: {
+    meaning:
+      'for how long events could not arrive while it lived; allocations that lived only then are in no record',
+    of: (session: Session): number => session.gapMs / 1000,
+  },
   adopted_allocations: {
     meaning: 'how many of the allocations had begun before the exporter; missing for none',
     of: (session: Session): number | undefined => session.adoptedAllocations || undefined,

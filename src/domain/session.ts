@@ -77,6 +77,10 @@ export class Session implements SessionInit {
   readonly client: Traffic = NOTHING;
   readonly peer: Traffic = NOTHING;
   readonly missedBytes: number = 0;
+  /** For how long no message could arrive while it lived, in ms, by the source that was deaf longest. */
+  readonly gapMs: number = 0;
+  /** The part of it that an earlier process knew. */
+  #earlierGapMs = 0;
   readonly complete: boolean = true;
   readonly reportsPeer: boolean = false;
   /** Whether the relay was needed, as far as it is known; see {@link relayed} for the last word. */
@@ -105,6 +109,7 @@ export class Session implements SessionInit {
     own(this).allocationCount -= openCount;
     // A file of an older version does not tell.
     if (bytesOf(this.peer) > 0) this.notePeer(this.account.isRelayed(this.peer, 'peer'));
+    this.#earlierGapMs = known.gapMs;
   }
 
   /** Allocations that live or linger, in no order. */
@@ -192,9 +197,17 @@ export class Session implements SessionInit {
     if (endedAtMs > this.endedAtMs) own(this).endedAtMs = endedAtMs;
   }
 
+  /** Takes in for how long the source of one of its allocations was deaf, until that ended if it has. */
+  noteGaps({ origin, endReason, endedAtMs }: Allocation): void {
+    const untilMs = endReason === undefined ? Number.POSITIVE_INFINITY : endedAtMs;
+    const deafMs = origin.deafMs(this.startedAtMs, untilMs);
+    own(this).gapMs = Math.max(this.gapMs, this.#earlierGapMs + Math.round(deafMs));
+  }
+
   /** Takes over the sums of an allocation that will hear no more. */
   close(allocation: Allocation, settlement: Settlement): void {
     const { client, peer, missedClient, missedPeer } = settlement;
+    this.noteGaps(allocation);
     removeAt(this.#open, allocation.slot);
     own(this).client = sumTraffic(this.client, client);
     own(this).peer = sumTraffic(this.peer, peer);

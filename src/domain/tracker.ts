@@ -104,7 +104,8 @@ export class Tracker {
     if (key === KEEPALIVE_CHANNEL) return stats.countEvent('other', nowMs);
     const parsed = parseStatsKey(key);
     if (!parsed.ok) return stats.countRejected(parsed.reason);
-    if (!this.#isOurs(parsed)) return origin.noteForeign(parsed.allocationKey, payload === 'deleted');
+    if (!this.#isOurs(parsed))
+      return origin.noteForeign(parsed.allocationKey, payload === 'deleted');
     const said = parseEvent(parsed.topic, payload);
     if (!said.ok) return stats.countRejected(said.reason);
     const refusal = this.#table.apply({ origin, key: parsed, nowMs }, said.event);
@@ -166,9 +167,15 @@ export class Tracker {
     });
   }
 
-  /** Messages of this origin may have been lost: what lives now needs totals to be complete. */
-  noteGap(origin: Origin): void {
-    origin.countGap();
+  /**
+   * Messages of this origin may have been lost: what lives now needs totals to be complete.
+   *
+   * @param deaf the time in which none could arrive, in ms; told again with the same beginning, it has
+   *   grown
+   */
+  noteGap(origin: Origin, deaf?: { readonly fromMs: number; readonly toMs: number }): void {
+    const isNew = deaf === undefined || origin.noteDeaf(deaf.fromMs, deaf.toMs);
+    if (isNew) origin.countGap();
   }
 
   /** A coturn of this origin has started anew: all that lives is suspect until heard of (rule 7). */

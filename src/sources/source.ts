@@ -50,8 +50,13 @@ export interface MessageSink {
    * @returns false when it was anything else, and nothing has happened: call `receive`
    */
   receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean;
-  /** Messages of this origin may have been lost (a connection broke). */
-  noteGap(origin: Origin): void;
+  /**
+   * Messages of this origin may have been lost (a connection broke).
+   *
+   * @param deaf the time in which none could arrive, in ms, where it is known; told again with the
+   *   same beginning, it has grown
+   */
+  noteGap(origin: Origin, deaf?: { readonly fromMs: number; readonly toMs: number }): void;
   /** A coturn of this origin has started anew: what was live is suspect until heard of (rule 7). */
   suspectAll(origin: Origin): void;
   /** Status keys (`turn/…/status`) of what is held of this origin; undefined for what does not live. */

@@ -86,9 +86,14 @@ export class StateKeeper {
 
   #taker(header: StateHeader, wasOpened: boolean): (session: SavedSession) => void {
     const { tracker, nowMs, wallOffsetMs } = this.#options;
+    const savedAtMs = Date.parse(header.savedAt) - wallOffsetMs();
     const options = {
-      originOf: (source: string, server: string) =>
-        tracker.openOrigin(this.#sourceOf(source), server),
+      originOf: (source: string, server: string) => {
+        const origin = tracker.openOrigin(this.#sourceOf(source), server);
+        // Nobody listened meanwhile.
+        origin.noteDeaf(savedAtMs, Math.max(savedAtMs, nowMs()));
+        return origin;
+      },
       pastCounted: header.isFinal && !wasOpened,
       // A clock that was set back meanwhile would put what was saved in the future.
       wallOffsetMs: Math.max(wallOffsetMs(), Date.parse(header.savedAt) - nowMs()),

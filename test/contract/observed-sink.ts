@@ -59,9 +59,10 @@ export class ObservedSink implements ScanSink {
     return isTaken;
   }
 
-  noteGap(origin: Origin): void {
-    this.gaps += 1;
-    this.tracker.noteGap(origin);
+  noteGap(origin: Origin, deaf?: { readonly fromMs: number; readonly toMs: number }): void {
+    const before = origin.gaps;
+    this.tracker.noteGap(origin, deaf);
+    this.gaps += origin.gaps - before;
   }
 
   suspectAll(origin: Origin): void {

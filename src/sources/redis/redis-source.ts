@@ -92,6 +92,8 @@ export class RedisSource implements Source, Claimant {
   readonly #told = new Set<string>();
   /** All that was published before is here, in ms; undefined before the first subscription. */
   #provenMs: number | undefined;
+  /** How much of the gap since then is counted, in ms. */
+  #notedMs = 0;
   #mayAskIdentity = true;
   #isWrongDatabase = false;
 
@@ -245,10 +247,10 @@ export class RedisSource implements Source, Claimant {
   }
 
   #subscribed(redis: Redis, place: Place, life: AbortController): void {
-    const { nowMs, sink } = this.#options;
-    const now = nowMs();
-    const gapMs = this.#provenMs === undefined ? 0 : now - this.#provenMs;
-    this.#provenMs = now;
+    const { nowMs } = this.#options;
+    const gapMs = this.#noteDeaf();
+    this.#provenMs = nowMs();
+    this.#notedMs = 0;
     const pulse = this.#startPulse(redis, life).unref();
     const state: Subscribed = { kind: 'subscribed', life, redis, place, pulse, resync: undefined };
     this.#enter(state);
@@ -256,14 +258,28 @@ export class RedisSource implements Source, Claimant {
     this.#told.clear();
     this.#detail = 'subscribed';
     if (gapMs > 0) {
-      sink.noteGap(this.#origin);
-      this.stats.countGap(gapMs);
       const fields = { gapSeconds: gapMs / 1000 };
       this.#log.warn(fields, 'subscribed again, events of the gap are lost');
     } else {
       this.#log.info('subscribed');
     }
     void this.#resync(state, 0);
+  }
+
+  /**
+   * Tells for how long nothing could arrive, as far as is known now: since the last sign of life.
+   *
+   * @returns the ms of the gap so far; 0 before the first subscription
+   */
+  #noteDeaf(): number {
+    const { nowMs, sink } = this.#options;
+    const fromMs = this.#provenMs;
+    if (fromMs === undefined) return 0;
+    const toMs = nowMs();
+    sink.noteGap(this.#origin, { fromMs, toMs });
+    this.stats.countGap(toMs - fromMs - this.#notedMs);
+    this.#notedMs = toMs - fromMs;
+    return this.#notedMs;
   }
 
   /** Asks for a sign of life again and again; cuts a connection whose Redis gives none. */
@@ -300,6 +316,7 @@ export class RedisSource implements Source, Claimant {
 
   #fail(cause: Cause): void {
     this.#trouble(cause);
+    this.#noteDeaf();
     this.#failures += 1;
     this.#retryIn(retryDelayMs(this.#failures, Math.random()));
   }
@@ -309,6 +326,7 @@ export class RedisSource implements Source, Claimant {
     const reason = error === undefined ? 'connection closed' : reasonOf(error);
     this.#detail = reason;
     this.stats.countDisconnect();
+    this.#noteDeaf();
     this.#log.warn({ reason }, 'connection lost, connecting again');
     this.#retryIn(retryDelayMs(1, Math.random()));
   }

@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { SourceStats } from '../../../src/domain/source-stats.ts';
+import { Tracker } from '../../../src/domain/tracker.ts';
 import { isInShard } from '../../../src/domain/user.ts';
 
 const NAME = fc.string({ unit: 'binary', maxLength: 40 });
@@ -55,5 +57,32 @@ describe('isInShard', () => {
     }
     const even = users / total;
     for (const count of counts) expect(Math.abs(count - even) / even).toBeLessThan(0.15);
+  });
+});
+
+describe('Tracker of one shard', () => {
+  it('drops what other replicas account for, by its key once it has heard of it', () => {
+    const tracker = new Tracker({
+      groupBy: 'user',
+      lingerMs: 0,
+      userName: (username) => username,
+      newSessionId: () => '',
+      maxUsers: 10,
+      maxRealms: 10,
+      // bob is of shard 1, for ever.
+      shard: { index: 0, total: 3 },
+    });
+    const stats = new SourceStats('test', 'status');
+    const origin = tracker.openOrigin(stats, 'redis');
+    const key = 'turn/realm/example.org/user/bob/allocation/001000000000000001';
+    const traffic = 'rcvp=1, rcvb=2, sentp=3, sentb=4';
+    expect(tracker.receiveDelta(origin, `${key}/traffic`, traffic, 0)).toBe(false);
+    tracker.receive(origin, `${key}/status`, 'new lifetime=600', 0);
+    expect(tracker.receiveDelta(origin, `${key}/traffic`, traffic, 0)).toBe(true);
+    expect(tracker.receiveDelta(origin, `${key}/traffic/peer`, traffic, 0)).toBe(true);
+    expect(stats.events).toMatchObject({ new: 0, traffic: 0, traffic_peer: 0 });
+    expect(tracker.allocationCount).toBe(0);
+    tracker.receive(origin, `${key}/status`, 'deleted', 0);
+    expect(tracker.receiveDelta(origin, `${key}/traffic`, traffic, 0)).toBe(false);
   });
 });

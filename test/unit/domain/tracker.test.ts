@@ -1292,6 +1292,21 @@ describe('Tracker.noteGap', () => {
     expect(only(tracked).complete).toBe(complete);
   });
 
+  it('tells a session for how long its source was deaf while it lived', () => {
+    const { tracked, life } = begun();
+    const { tracker, origin, nowMs } = tracked;
+    // Known at first as far as it has come, and from before the session began.
+    tracker.noteGap(origin, { fromMs: nowMs - 1_000, toMs: nowMs + 500 });
+    tracker.noteGap(origin, { fromMs: nowMs - 1_000, toMs: nowMs + 2_000 });
+    tracker.noteGap(origin, { fromMs: nowMs + 3_000, toMs: nowMs + 3_250 });
+    tracked.pass(10_000);
+    life.client(A).peer(B).delete();
+    tracker.noteGap(origin, { fromMs: tracked.nowMs + 1, toMs: tracked.nowMs + 100 });
+    tracked.linger();
+    expect(only(tracked).gapMs).toBe(2_250);
+    expect(origin.gaps).toBe(3);
+  });
+
   it('says nothing of allocations that begin later, or live in another origin', () => {
     const { tracked, life } = begun();
     tracked.tracker.noteGap(tracked.tracker.openOrigin(tracked.stats, 'other'));

@@ -43,6 +43,7 @@ const FIELDS: Record<string, 'string' | 'number' | 'boolean'> = {
   peer_received_packets: 'number',
   peer_sent_packets: 'number',
   missed_bytes: 'number',
+  gap_seconds: 'number',
 };
 
 /** The lines written for the sessions that `scraped` has finished. */
@@ -117,6 +118,7 @@ describe('createRecordLog', () => {
       peer_received_packets: 5,
       peer_sent_packets: 4,
       missed_bytes: 0,
+      gap_seconds: 0,
     });
   });
 

@@ -52,6 +52,7 @@ export const SESSION: SavedSession = {
   missedBytes: 0,
   mostBytes: 17,
   relayedSoFar: 'false',
+  gapMs: 0,
   complete: true,
   reportsPeer: false,
   servers: '192.0.2.1',

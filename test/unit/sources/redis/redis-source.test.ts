@@ -278,6 +278,21 @@ describe('RedisSource', () => {
     expect((attempts[5] ?? 0) - (attempts[4] ?? 0)).toBeGreaterThan(700);
   });
 
+  it('says within 2 s that a port speaks no TLS', async () => {
+    const { port } = await startRedisServer(onTestFinished);
+    const scene = createScene(port, { tls: true });
+    const startedMs = performance.now();
+    await scene.source.start();
+    const { detail } = await until(() => scene.source.status(), {
+      what: 'the cause',
+      isDone: (status) => status.detail.includes('TLS'),
+    });
+    // A busy machine takes its time to start.
+    expect(performance.now() - startedMs).toBeLessThan(4_000);
+    expect(detail).toContain(`(127.0.0.1:${port})`);
+    expect(scene.logged('warn')).toHaveLength(1);
+  });
+
   it('says nothing more once it is stopped while it connects', async () => {
     const { port } = await startRedisServer(onTestFinished);
     const scene = createScene(port);
