@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Logger } from 'pino';
+import { nextTurn } from '../metrics/exposition.ts';
 import type { RefusalReason, WebStats } from '../metrics/web-metrics.ts';
 import { type Answer, plain, type Routes } from './route.ts';
 import type { WebLock } from './web-lock.ts';
@@ -26,6 +27,9 @@ export interface HandlerOptions {
 
 /** Answers one request; never rejects. */
 export type Handler = (request: Request, response: Response) => Promise<void>;
+
+/** How much is written before others get their turn. */
+const TURN_BYTES = 128 * 1024;
 
 const BUSY = plain(503, 'busy', { 'retry-after': '1' });
 const TOO_MANY = plain(429, 'too many requests');
@@ -129,9 +133,15 @@ async function write(response: Response, { status, headers, body }: Answer): Pro
   response.writeHead(status, headers);
   // The signatures of HTTP/1.1 and HTTP/2 do not unite, though both take bytes.
   const send = response.write.bind(response) as (piece: Uint8Array) => boolean;
+  let written = 0;
   for (const piece of body) {
     if (response.destroyed) return;
     if (!send(piece)) await untilReadOn(response);
+    // A reader on the same machine takes all there is at once, and others wait.
+    written += piece.length;
+    if (written < TURN_BYTES) continue;
+    written = 0;
+    await nextTurn();
   }
   response.end();
 }

@@ -90,6 +90,7 @@ export function createWebServer(options: WebServerOptions): WebServer {
     },
     async close() {
       connections.stop();
+      await lock?.close();
       if (!server.listening) return;
       await new Promise((resolve) => server.close(resolve));
     },

@@ -15,6 +15,7 @@ class Scene {
   readonly observed: string[] = [];
   onRoom: () => void = () => undefined;
   readonly finisher: SessionFinisher;
+  isPressed = false;
 
   constructor() {
     const { tracker, observer } = this.scraped;
@@ -35,6 +36,7 @@ class Scene {
         },
       },
       nowMs: () => this.scraped.nowMs,
+      isPressed: () => this.isPressed,
       onRecorded: (session) => this.recorded.push(session.id),
     });
   }
@@ -146,6 +148,21 @@ describe('SessionFinisher', () => {
     vi.advanceTimersByTime(INTERVAL_MS + INTERVAL_MS / 2);
     expect(scene.waiting).toHaveLength(3 * SLICE);
     expect(new Set(scene.observed).size).toBe(3 * SLICE);
+    scene.finisher.stop();
+  });
+
+  it('takes a tenth of that while somebody waits for the metrics, and so never stands still', () => {
+    const scene = new Scene().finish(SLICE);
+    scene.isPressed = true;
+    scene.finisher.start();
+    const sizes: number[] = [];
+    for (let turn = 0; turn < 5; turn += 1) {
+      vi.advanceTimersToNextTimer();
+      sizes.push(scene.waiting.length);
+    }
+    expect(sizes[0]).toBe(SLICE / 10);
+    expect(sizes.at(-1)).toBeGreaterThan(SLICE / 10);
+    expect(sizes.at(-1)).toBeLessThanOrEqual(SLICE / 2);
     scene.finisher.stop();
   });
 
