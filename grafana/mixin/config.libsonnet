@@ -31,7 +31,7 @@
         help: 'A realm with fewer sessions than this half an hour ago has no "sudden drop": below it chance alone empties a realm now and then.',
       },
       'coturn:incomplete_sessions:limit': {
-        value: 5,
+        value: 10,
         help: 'Sessions of a realm that may end in 15 minutes without an announcement of coturn.',
       },
       'coturn:missed_bytes:limit': {

@@ -31,6 +31,10 @@ export function coturnSessions(): Dashboard {
         label: 'Server',
         description: "Part of a coturn server's name or address; empty for all.",
       }),
+      textVariable('records_replica', {
+        label: 'Replica',
+        description: 'Of a pair both record every session: choose one by its --records.replica.',
+      }),
     ],
     rows: [totalsRow(), recordsRow(), overTimeRow(), topRow(), detailsRow()],
   });

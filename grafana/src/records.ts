@@ -18,6 +18,7 @@ const IS_USER = `| label_format is_user=\`{{ ${text('match', 'raw')} (${WANTED})
 const FIELDS: string = [
   `session_id=~\`(?s).*${text('session', 'regex')}.*\``,
   `server=~\`(?s).*${text('turn_server', 'regex')}.*\``,
+  `replica=~\`(?s)${text('records_replica', 'regex')}.*\``,
 ].join(' | ');
 
 /** The chosen records with their fields as labels, and only those that pass `filter`. */

@@ -1,4 +1,5 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { parse } from 'yaml';
 import { runPromtool } from '../../support/promtool.ts';
 import { KNOWN_METRICS } from '../grafana/known-metrics.ts';
 import { parseLogQl, STREAM_LABELS } from '../grafana/logql.ts';
@@ -55,6 +56,19 @@ describe('rules of Prometheus', () => {
       [...expr.matchAll(/job="([^"]+)"/g)].map(([, job]) => job),
     );
     expect(new Set(jobs)).toEqual(new Set(['coturn-exporter']));
+  });
+
+  it('count a pair once, which prometheus.yml shows in a comment', () => {
+    const text = readText('prometheus.yml').replaceAll(
+      /^( *)# (- targets: \["turn-| {2}labels: )/gm,
+      '$1$2',
+    );
+    const [job] = listAt(parse(text), 'scrape_configs');
+    expect(listAt(job, 'static_configs').map((target) => at(target, 'labels'))).toEqual([
+      undefined,
+      { instance: 'turn', replica: 'a' },
+      { instance: 'turn', replica: 'b' },
+    ]);
   });
 
   it('are loaded by prometheus.yml', () => {

@@ -14,6 +14,7 @@ export const DEFAULT_VALUES: VariableValues = {
   user: '',
   session: '',
   turn_server: '',
+  records_replica: '',
   __rate_interval: '5m',
   __auto: '5m',
   __range: '1h',

@@ -50,7 +50,7 @@ export function parseLogQl(expr: string): ParsedLogQl {
 
 /** The names of the fields of a record, as the code defines them, and those that pino adds. */
 export function recordFields(): Set<string> {
-  return new Set([...Object.keys(RECORD_FIELDS), 'level', 'time']);
+  return new Set([...Object.keys(RECORD_FIELDS), 'level', 'time', 'replica']);
 }
 
 /** Whether a query may name this as a field: of records, of streams, or Loki's own. */
