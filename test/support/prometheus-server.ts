@@ -22,11 +22,11 @@ const SHIPPED_TARGET = '127.0.0.1:10641';
 
 /**
  * A running `prometheus` with the shipped configuration, aimed at `target` ("127.0.0.1:34567") and at
- * coturn's own endpoint, where there is one.
+ * coturn's own endpoint, where there is one. `history` is a folder with blocks to begin with.
  */
 export async function startPrometheusServer(
   defer: Defer,
-  options: { readonly target: string; readonly ownEndpoint?: string },
+  options: { readonly target: string; readonly ownEndpoint?: string; readonly history?: string },
 ): Promise<PrometheusServer> {
   const { first: port } = await claimPorts(defer);
   const folder = createTempFolder(defer);
@@ -39,7 +39,8 @@ export async function startPrometheusServer(
     command: 'prometheus',
     args: [
       `--config.file=${configFile}`,
-      `--storage.tsdb.path=${join(folder, 'data')}`,
+      `--storage.tsdb.path=${options.history ?? join(folder, 'data')}`,
+      '--storage.tsdb.retention.time=90d',
       `--web.listen-address=${address}`,
       '--log.level=warn',
     ],
