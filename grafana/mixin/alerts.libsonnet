@@ -494,10 +494,11 @@
     }),
 
     // Less than half, and less than chance explains: of sessions that come and go independently the
-    // square root of their number stays within 3 of that of their mean for years; in pairs within 4, in
-    // groups of four within 5 (test/unit/deploy/chance.test.ts). A realm that lost its last session may have no series any more: then 0
-    // is compared. Silent while an exporter is down, which has an alert of its own, and while one that
-    // was restarted learns of the sessions there are.
+    // square root of their number stays within 5 of that of their mean for years, and of such as come
+    // and go in pairs, too (test/unit/deploy/chance.test.ts). Conferences of four that begin and end as
+    // one may exceed it a few times a year. A realm that lost its last session may have no series any
+    // more: then 0 is compared. Silent while an exporter is down, which has an alert of its own, and
+    // while one that was restarted learns of the sessions there are.
     alert('CoturnSessionsDropped', 'warning', |||
       (
         (
