@@ -213,6 +213,7 @@ export const ALL_FIELDS_VERSION = 2;
 const BEFORE: ReadonlyMap<string, unknown> = new Map<string, unknown>([
   ['adoptedAllocations', 0],
   ['mostBytes', 0],
+  ['gapMs', 0],
   ['relayedSoFar', 'unknown'],
   ['suspect', false],
   ['held', null],
