@@ -3,6 +3,7 @@ import type { BuildInfo } from '../build-info.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/option-parser.ts';
+import { checkFiles } from './check-files.ts';
 
 /** What a command gets from the process it runs in. */
 export interface CommandContext {
@@ -29,11 +30,15 @@ export async function answerOrRun(
     case 'help':
       context.stdout.write(command.text);
       return 0;
+    case 'print-config':
+      context.stdout.write(command.text);
+      return 0;
     case 'version':
       context.stdout.write(`coturn-exporter ${context.build.version}\n`);
       return 0;
     case 'check-config':
       await checkWebConfig(command.config);
+      await checkFiles(command.config);
       context.stdout.write('configuration is valid\n');
       return 0;
     case 'run':

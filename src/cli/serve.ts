@@ -31,7 +31,9 @@ async function serve(config: Config, context: CommandContext): Promise<number> {
   const exporter = await createExporter(config, { log, build, spill });
   context.onHangUp(() => exporter.reopenRecords());
   try {
-    const addresses = await exporter.start();
+    const addresses = await Promise.race([exporter.start(), untilAborted(signal)]);
+    // Told to stop before it had started.
+    if (addresses === undefined) return 0;
     const { version, nodeVersion } = build;
     log.info({ version, nodeVersion, address: addresses.web }, 'coturn-exporter is running');
     const endHint = startSetupHint({

@@ -1,14 +1,14 @@
 import { type Config, createConfig, readOptions } from './config.ts';
 import { MAX_CONFIG_BYTES, readTextFile } from './files.ts';
-import type { Environment } from './option-parser.ts';
-import { type CommandHelp, renderHelp } from './options.ts';
+import { describeOptions, type Environment } from './option-parser.ts';
+import { type CommandHelp, OPTIONS, renderHelp } from './options.ts';
 import type { ReadFile } from './read-file.ts';
 
 /** What a command line without a command word asks for. */
 export type CommandLine =
   | { readonly kind: 'run' | 'check-config'; readonly config: Config }
   | { readonly kind: 'version' }
-  | { readonly kind: 'help'; readonly text: string };
+  | { readonly kind: 'help' | 'print-config'; readonly text: string };
 
 /** What parsing needs from outside. */
 interface CommandLineOptions {
@@ -43,6 +43,9 @@ export function parseCommandLine(
     return { kind: 'version' };
   }
   const config = createConfig(values, readFile);
+  if (values['print-config']) {
+    return { kind: 'print-config', text: describeOptions(OPTIONS, argv, env) };
+  }
   return { kind: values['check-config'] ? 'check-config' : 'run', config };
 }
 

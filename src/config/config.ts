@@ -1,5 +1,6 @@
 import { createSecureContext } from 'node:tls';
 import { ConfigError, quote } from './config-error.ts';
+import { rejectConflicts } from './conflicts.ts';
 import { type Environment, parseOptions, rejectUnknownVariables } from './option-parser.ts';
 import {
   DEFAULT_STATSDB_ADDRESS,
@@ -111,9 +112,11 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
   const redis = redisConfig(values, readFile);
   const records = values['records.file'];
   const replica = values['records.replica'];
+  const statsdb = statsdbConfig(values, readFile);
+  rejectConflicts(values, statsdb.listen);
   return {
     redis,
-    statsdb: statsdbConfig(values, readFile),
+    statsdb,
     web: webConfig(values),
     session: sessionConfig(values),
     users: {

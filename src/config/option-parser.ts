@@ -96,6 +96,37 @@ export function renderOptions<V extends object>(
     .join('');
 }
 
+/**
+ * What holds for each option of `table`, a line each, and where it came from: the flag, the variable,
+ * or `default`, which is told in the words of the help text. Without secrets.
+ *
+ *     --log.level=debug  # COTURN_EXPORTER_LOG_LEVEL
+ *
+ * @throws {ConfigError} like {@link parseOptions}
+ */
+export function describeOptions<V extends object>(
+  table: OptionTable<V>,
+  argv: readonly string[],
+  env: Environment = {},
+): string {
+  const rows = rowsOf(table);
+  const flags = readArguments(rows, argv);
+  let text = '';
+  for (const [name, option] of rows) {
+    const given = flags.get(name) ?? readVariable(name, option, env);
+    for (const value of shownValues(option, given)) {
+      text += `--${name}=${value}  # ${given?.origin ?? 'default'}\n`;
+    }
+  }
+  return text;
+}
+
+function shownValues(option: AnyOption, given: Given | undefined): readonly string[] {
+  if (given === undefined) return [option.kind === 'switch' ? 'false' : defaultOf(option)];
+  const redactValue = option.kind === 'switch' ? undefined : option.type.redact;
+  return given.texts.map((text) => quote(redactValue?.(text) ?? text).slice(1, -1));
+}
+
 /** The options of `table` as a Markdown table: flag, variable, default, meaning; ends in a line break. */
 export function renderMarkdown<V extends object>(table: OptionTable<V>): string {
   const cells = [...rowsOf(table)].map(([name, option]) => [

@@ -61,6 +61,7 @@ export interface OptionValues {
   readonly 'log.level': LogLevel;
   readonly 'log.format': LogFormat | undefined;
   readonly 'check-config': boolean;
+  readonly 'print-config': boolean;
   readonly version: boolean;
   readonly help: boolean;
 }
@@ -272,7 +273,14 @@ export const OPTIONS: OptionTable<OptionValues> = {
     defaultHelp: 'pretty on a terminal, else json',
     help: 'Format of the log: json for programs, pretty for people.',
   },
-  'check-config': { kind: 'switch', help: 'Check flags, environment and files, then exit.' },
+  'check-config': {
+    kind: 'switch',
+    help: 'Check flags, environment and files, and that records and state can be written, then exit.',
+  },
+  'print-config': {
+    kind: 'switch',
+    help: 'Print what holds for every flag, without secrets, and where it came from, then exit.',
+  },
   version: { kind: 'switch', help: 'Print the version, then exit.' },
   help: { kind: 'switch', help: 'Print this text, then exit.' },
 };

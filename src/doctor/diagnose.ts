@@ -67,7 +67,6 @@ async function examine(
   const { config } = target;
   const isCluster = config.endpoint.kind === 'cluster';
   const listener = new Listener(subscriber);
-  const deadline = AbortSignal.any([signal, AbortSignal.timeout(waitMs)]);
   const findings = [
     ok('reachable', `answers at ${formatHostPort(place.address)}`),
     await checkVersion(redis),
@@ -77,7 +76,7 @@ async function examine(
   if (permissions.canSubscribe) {
     // Only old versions of coturn send keepalives, and hearing them takes a permission of its own.
     await subscriber.subscribe(KEEPALIVE_CHANNEL).catch(() => undefined);
-    await listener.untilStatus(deadline);
+    await listener.untilStatus(waitMs, signal);
     findings.push(listener.judge(formatDuration(waitMs)));
   }
   if (permissions.canScan && isCluster) {

@@ -49,12 +49,22 @@ export class Listener {
     this.#onFirst();
   }
 
-  /** Waits until a message has told of an allocation that lives, at most until `signal` is aborted. */
-  async untilStatus(signal: AbortSignal): Promise<void> {
+  /**
+   * Waits until a message has told of an allocation that lives, at most `waitMs` or until `signal` is
+   * aborted. By a timer of its own: one of `AbortSignal.timeout` that only `AbortSignal.any` knows
+   * goes with the garbage, and the wait would never end.
+   */
+  async untilStatus(waitMs: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.expectedKeys.size > 0) return;
     await new Promise<void>((resolve) => {
-      this.#onFirst = resolve;
-      signal.addEventListener('abort', () => resolve(), { once: true });
+      const end = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, waitMs);
+      this.#onFirst = end;
+      signal.addEventListener('abort', end, { once: true });
     });
   }
 

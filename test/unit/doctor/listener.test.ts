@@ -60,15 +60,15 @@ describe('Listener', () => {
   it('waits for a status message, or for the end', async () => {
     const { listener } = createListener();
     const stopping = new AbortController();
-    const waiting = listener.untilStatus(stopping.signal);
+    const waiting = listener.untilStatus(60_000, stopping.signal);
     listener.receive(`${KEY}/status`, NEW);
     await waiting;
-    await listener.untilStatus(stopping.signal);
+    await listener.untilStatus(60_000, stopping.signal);
     const other = createListener().listener;
-    const idle = other.untilStatus(stopping.signal);
+    const idle = other.untilStatus(60_000, stopping.signal);
     stopping.abort();
     await idle;
-    await other.untilStatus(stopping.signal);
+    await other.untilStatus(60_000, stopping.signal);
     expect(other.messages).toBe(0);
   });
 });
