@@ -17,10 +17,9 @@ import { SessionTable, type SessionTableOptions } from './session-table.ts';
 import type { SourceStats } from './source-stats.ts';
 import {
   ACCOUNT,
-  addNumbers,
+  addDelta,
   addTrafficAt,
   allocationKeyOf,
-  fits,
   isNothing,
   LAST_EVENT,
   LAST_PROOF,
@@ -129,7 +128,9 @@ export class Tracker {
     if (origin.isForeign(allocationKey)) return true;
     const position = allocations.find(allocationKey);
     if (position < 0) return false;
-    if (allocations.pageOf(position)[allocations.offsetOf(position) + SUSPECT] === 1) return false;
+    const page = allocations.pageOf(position);
+    const offset = allocations.offsetOf(position);
+    if (page[offset + SUSPECT] === 1) return false;
     const delta = this.#delta;
     const refusal = readTraffic(payload, delta);
     if (refusal !== undefined) {
@@ -137,15 +138,11 @@ export class Tracker {
       return true;
     }
     // As Allocation.report does, by position: an allocation's object is not touched.
-    const page = allocations.pageOf(position);
-    const offset = allocations.offsetOf(position);
     const sums = this.ledger.sumsOf(page[offset + ACCOUNT] ?? 0);
-    if (!(fits(page, offset + side, delta) && fits(sums, side, delta))) {
+    if (!addDelta({ page, at: offset + side }, { sums, at: side }, delta)) {
       stats.countRejected('number_out_of_range');
       return true;
     }
-    addNumbers(page, offset + side, delta);
-    addNumbers(sums, side, delta);
     page[offset + LAST_EVENT] = nowMs;
     if (side !== PEER) {
       stats.countEvent('traffic', nowMs);

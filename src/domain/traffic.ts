@@ -212,9 +212,43 @@ export function isNothing(delta: Float64Array): boolean {
   return delta[0] === 0 && delta[1] === 0 && delta[2] === 0 && delta[3] === 0;
 }
 
-/** Adds the four numbers of a delta to four of a row or an account. */
-export function addNumbers(sums: Float64Array, offset: number, delta: Float64Array): void {
-  for (let field = 0; field < TRAFFIC_LENGTH; field += 1) {
-    sums[offset + field] = (sums[offset + field] ?? 0) + (delta[field] ?? 0);
+/**
+ * Adds a delta to four numbers of a row and of an account, unless a sum would not be exact any more.
+ * Written out, since every delta passes here.
+ *
+ * @returns whether it was added
+ */
+export function addDelta(
+  row: { readonly page: Float64Array; readonly at: number },
+  account: { readonly sums: Float64Array; readonly at: number },
+  delta: Float64Array,
+): boolean {
+  const { page, at } = row;
+  const { sums, at: side } = account;
+  const one = delta[0] ?? 0;
+  const two = delta[1] ?? 0;
+  const three = delta[2] ?? 0;
+  const four = delta[3] ?? 0;
+  const row1 = (page[at] ?? 0) + one;
+  const row2 = (page[at + 1] ?? 0) + two;
+  const row3 = (page[at + 2] ?? 0) + three;
+  const row4 = (page[at + 3] ?? 0) + four;
+  const sum1 = (sums[side] ?? 0) + one;
+  const sum2 = (sums[side + 1] ?? 0) + two;
+  const sum3 = (sums[side + 2] ?? 0) + three;
+  const sum4 = (sums[side + 3] ?? 0) + four;
+  const all = row1 + row2 + row3 + row4 + sum1 + sum2 + sum3 + sum4;
+  // One look at all of them; only beyond it each by itself.
+  if (all > Number.MAX_SAFE_INTEGER && !(fits(page, at, delta) && fits(sums, side, delta))) {
+    return false;
   }
+  page[at] = row1;
+  page[at + 1] = row2;
+  page[at + 2] = row3;
+  page[at + 3] = row4;
+  sums[side] = sum1;
+  sums[side + 1] = sum2;
+  sums[side + 2] = sum3;
+  sums[side + 3] = sum4;
+  return true;
 }

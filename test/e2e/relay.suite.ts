@@ -80,7 +80,10 @@ export async function relayCalls(
   );
   const keys = new Set(calls.map((call) => sessionKey(serverOf(servers, call.server), call)));
   const during = await exporter.untilMetrics(
-    (metrics) => metrics.sum('coturn_user_sessions') === keys.size,
+    // A scrape is written in pieces, between which sessions may begin.
+    (metrics) =>
+      metrics.sum('coturn_user_sessions') === keys.size &&
+      metrics.value('coturn_exporter_users') === keys.size,
     { what: 'all sessions to be live' },
   );
   const reports = await running;
