@@ -121,6 +121,20 @@ describe.concurrent('a call of everyday', () => {
     await hangUpAndCheck(call, expect);
   });
 
+  it('that goes direct although a relay was offered is recorded as not relayed', async ({
+    expect,
+  }) => {
+    const call = await establish({ ...UDP_DATA, policy: 'all', name: 'direct' });
+    const stats = await call.stats();
+    expect(stats.map(({ candidateType }) => candidateType)).not.toContain('relay');
+    await call.hangUp();
+    // The other end was connected before it needed to ask for a relay.
+    for (const records of await untilUserIsGone(scene, call.ends[0].user)) {
+      expect(records).toEqual([expect.objectContaining({ relayed: false, complete: true })]);
+      expect(recordSums(records).peer_sent_bytes).toBe(wireOf(stats.slice(0, 1)).sent);
+    }
+  });
+
   it.for(['udp', 'tcp'] as const)(
     'over %s that is reloaded is one session, or two when the pause was long',
     async (transport, { expect, onTestFinished }) => {

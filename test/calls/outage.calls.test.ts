@@ -50,9 +50,13 @@ describe('coturn that is killed amid a call and comes back', () => {
     const stats = await call.received(ENOUGH_BYTES);
     await call.hangUp();
     for (const exporter of scene.exporters.values()) {
-      await exporter.untilMetrics((metrics) => metrics.sum('coturn_allocations') === 0, {
-        what: 'no allocation to live',
-      });
+      await exporter.untilMetrics(
+        (metrics) =>
+          metrics.sum('coturn_allocations') === 0 && metrics.sum('coturn_user_sessions') === 0,
+        {
+          what: 'no session to live',
+        },
+      );
       // What the killed coturn held waits for proof, or for the end of its lifetime.
       await exporter.stop();
       for (const [index, { user }] of call.ends.entries()) {

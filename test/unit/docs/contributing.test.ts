@@ -12,6 +12,12 @@ describe('CONTRIBUTING.md', () => {
     for (const [, path = ''] of paths) expect(existsSync(new URL(path, ROOT)), path).toBe(true);
   });
 
+  it('links to documents that there are', () => {
+    for (const [, link = ''] of TEXT.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) {
+      expect(existsSync(new URL(link, ROOT)), link).toBe(true);
+    }
+  });
+
   it('names commands that there are', () => {
     for (const [, script = ''] of TEXT.matchAll(
       /npm (?:run )?(test:\w+|ok|docs|dashboards|bench|soak|build)/g,
