@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import bcryptjs from 'bcryptjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodePair } from '../../src/simulator/wire.ts';
@@ -12,9 +12,11 @@ import { type ExporterProcess, launchExporter } from '../support/exporter-proces
 import { parseExposition } from '../support/exposition.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
+import { TestProcess } from '../support/test-process.ts';
 
 const REALMS = 201;
 const USERS = 1_000;
+/** For a machine that has time; where others keep it busy, everybody waits for a turn. */
 const MAX_LIVEZ_MS = 250;
 const MAX_GROWTH_BYTES = 150 * 1024 * 1024;
 const MAX_STOP_MS = 5_000;
@@ -70,7 +72,7 @@ async function survive(field: Field, attack: () => Promise<void>): Promise<void>
   await attack();
   isOver = true;
   const sent = await bytes;
-  expect(await slowest).toBeLessThan(MAX_LIVEZ_MS);
+  expect(await slowest).toBeLessThan(maxLivezMs());
   expect(rssOf(exporter) - rssBefore).toBeLessThan(MAX_GROWTH_BYTES);
   await untilCounted(port, 'coturn_client_received_bytes_total', sent);
   const begin = performance.now();
@@ -92,23 +94,45 @@ async function report({ coturn, keys }: Field, isOver: () => boolean): Promise<n
   return sent;
 }
 
-/** The longest that an answer of `/livez` took, in ms, without what this process itself was late. */
-async function probe(port: number, isOver: () => boolean): Promise<number> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  const own = monitorEventLoopDelay({ resolution: 5 });
-  own.enable();
-  let slowest = 0;
-  while (!isOver()) {
-    own.reset();
-    const begin = performance.now();
-    await ask(port, '/livez', agent).catch(() => undefined);
+function maxLivezMs(): number {
+  const [load = 0] = loadavg();
+  return MAX_LIVEZ_MS * Math.max(1, load / availableParallelism());
+}
+
+/** Asks for health again and again, and prints the longest that an answer took, in ms. */
+const PROBE = `
+const { Agent, get } = require('node:http');
+const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+let slowest = 0;
+function probe() {
+  const begin = performance.now();
+  let isDone = false;
+  const done = () => {
+    // An answer can end and its connection fail.
+    if (isDone) return;
+    isDone = true;
     const took = performance.now() - begin;
-    await turn(10);
-    slowest = Math.max(slowest, took - own.max / 1e6);
-  }
-  own.disable();
-  agent.destroy();
-  return slowest;
+    if (took > slowest) console.log((slowest = took));
+    setTimeout(probe, 5);
+  };
+  get({ host: '127.0.0.1', port: process.argv[1], path: '/livez', agent }, (answer) => {
+    answer.resume();
+    answer.on('end', done);
+  }).on('error', done);
+}
+probe();
+`;
+
+/** The longest that an answer of `/livez` took until it was over, in ms. */
+async function probe(port: number, isOver: () => boolean): Promise<number> {
+  // A process of its own, which is not late when this one is.
+  const prober = new TestProcess(onTestFinished, {
+    command: process.execPath,
+    args: ['-e', PROBE, String(port)],
+  });
+  while (!isOver() || prober.stdout.length === 0) await turn(20);
+  await prober.stop();
+  return Number(prober.stdout.at(-1));
 }
 
 function ask(port: number, path: string, agent?: Agent): Promise<{ status: number; text: string }> {
@@ -176,7 +200,11 @@ describe('the HTTP server under attack', { retry: 2 }, () => {
   it('survives 500 scrapes that nobody reads', async () => {
     const { port, survive: survives } = await startVictim();
     await survives(async () => {
-      for (let count = 0; count < 500; count += 1) (await open(port)).pause().write(SCRAPE);
+      for (let count = 0; count < 500; count += 1) {
+        (await open(port)).pause().write(SCRAPE);
+        // A probe that comes anew waits for its place in the queue of connections like the others.
+        await turn(1);
+      }
       await turn(2_000);
     });
   });
@@ -185,10 +213,10 @@ describe('the HTTP server under attack', { retry: 2 }, () => {
     const { port, survive: survives } = await startVictim();
     await survives(async () => {
       for (let time = 0; time < 3; time += 1) {
-        const answers = await Promise.all(Array.from({ length: 100 }, () => ask(port, '/metrics')));
-        const refused = answers.filter(({ status }) => status !== 200);
+        const asked = Array.from({ length: 100 }, () => readStatus(port, '/metrics'));
+        const refused = (await Promise.all(asked)).filter((status) => status !== 200);
         expect(refused.length).toBeLessThanOrEqual(60);
-        for (const { status } of refused) expect(status).toBe(503);
+        for (const status of refused) expect(status).toBe(503);
       }
     });
   });
@@ -228,12 +256,23 @@ describe('the HTTP server under attack', { retry: 2 }, () => {
     });
     await Promise.all(guesses);
     isOver = true;
-    expect(await slowest).toBeLessThan(MAX_LIVEZ_MS);
+    expect(await slowest).toBeLessThan(maxLivezMs());
     const begin = performance.now();
     await exporter.stop();
     expect(performance.now() - begin).toBeLessThan(MAX_STOP_MS);
   });
 });
+
+/** Reads an answer to its end and keeps nothing of it. */
+function readStatus(port: number, path: string): Promise<number> {
+  return new Promise((resolve) => {
+    const request = get({ host: '127.0.0.1', port, path, agent: false }, (answer) => {
+      answer.resume();
+      answer.on('end', () => resolve(answer.statusCode ?? 0));
+    });
+    request.on('error', () => resolve(0));
+  });
+}
 
 async function startGuarded(file: string): Promise<{ exporter: ExporterProcess }> {
   const guard = ['--web.config.file', file, '--web.probes-unauthenticated'];

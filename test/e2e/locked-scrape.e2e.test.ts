@@ -115,6 +115,9 @@ basic_auth_users:
       what: 'scrapes to go on with the new certificate',
       isDone: ([reloaded]) => (reloaded?.up ?? 0) >= 1,
     });
-    expect((await query('min_over_time(up{job="good"}[1m])'))[0]?.up).toBe(1);
+    await until(() => query('up{job="good"}'), {
+      what: 'the good job to be up',
+      isDone: ([good]) => good?.up === 1,
+    });
   });
 });
