@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config';
 /** A safety net, not a measure: a busy machine is no failure. */
 const TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
 
+const ALONE = ['test/abuse/**/*.test.ts', 'test/faults/stop-with-many.fault.test.ts'];
+
 export default defineConfig({
   test: {
     // Tests of real programs mostly wait; more of them at once than there are cores is faster.
@@ -21,7 +23,19 @@ export default defineConfig({
       {
         test: {
           name: 'programs',
-          include: ['test/{abuse,calls,e2e,faults}/**/*.test.ts'],
+          include: ['test/{calls,e2e,faults}/**/*.test.ts'],
+          exclude: ALONE,
+          sequence: { groupOrder: 1 },
+          ...TIMEOUTS,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: ALONE,
+          // They hold a program to bounds in seconds, which others would take from it.
+          sequence: { groupOrder: 2 },
+          maxWorkers: 1,
           ...TIMEOUTS,
         },
       },

@@ -258,7 +258,7 @@ export class AllocationTable {
 
   /** The process stops: it ends now, and has no time to linger. */
   shutDown(allocation: Allocation, nowMs: number): void {
-    this.end(allocation, 'shutdown', { endedAtMs: nowMs, nowMs });
+    if (allocation.endReason === undefined) allocation.end('shutdown', nowMs);
     this.#close(allocation);
   }
 

@@ -54,7 +54,10 @@ describe.concurrent('coturn as it finds its exporter', () => {
 
       const second = await startStatsdb(onTestFinished, port);
       const adopted = await second.untilMetrics(
-        (metrics) => metrics.value('coturn_user_allocations', { user: 'alice' }) === CLIENTS,
+        // A scrape is written in pieces, between which the second may be adopted.
+        (metrics) =>
+          metrics.value('coturn_user_allocations', { user: 'alice' }) === CLIENTS &&
+          metrics.sum('coturn_sessions') > 0,
         { what: 'both allocations to be adopted' },
       );
       expect(adopted.sum('coturn_sessions')).toBe(1);
