@@ -1,32 +1,15 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import {
-  type Browser,
-  type BrowserContextOptions,
-  chromium,
-  type Locator,
-  type Page,
-} from 'playwright-core';
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { encodePair } from '../../src/simulator/wire.ts';
-import type { Defer } from '../support/cleanup.ts';
+import { startChromium } from '../support/chromium.ts';
+import { createCleanup, type Defer } from '../support/cleanup.ts';
 import { allocationKey, payloadOf, statusOf, traffic } from '../support/coturn-message.ts';
 import { type ExporterProcess, launchExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { until } from '../support/until.ts';
 
-/** Of the Debian package; playwright-core brings no browser. */
-const CHROMIUM = '/usr/bin/chromium';
-const ARGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const HOSTILE = `"><script>alert(1)</script>`;
 const TIMEOUT_MS = 60_000;
 
@@ -44,12 +27,13 @@ interface Visit {
   readonly requests: string[];
 }
 
+const { defer, run: cleanUp } = createCleanup();
 let browser: Browser;
 
 beforeAll(async () => {
-  browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+  browser = await startChromium(defer);
 }, TIMEOUT_MS);
-afterAll(() => browser.close());
+afterAll(cleanUp);
 
 async function startScene(defer: Defer, args: readonly string[] = []): Promise<Scene> {
   const { first: port } = await claimPorts(defer);
