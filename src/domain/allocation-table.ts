@@ -67,7 +67,12 @@ export class AllocationTable {
    */
   apply(arrival: Arrival, event: AllocationEvent): RejectReason | undefined {
     const { origin, key, nowMs } = arrival;
-    const known = origin.allocations.get(key.allocationKey);
+    let known = origin.allocations.get(key.allocationKey);
+    if (known?.endReason === 'restarted') {
+      // Its process is dead: this is of the next one, which gives out the same ids.
+      this.#close(known);
+      known = undefined;
+    }
     switch (event.kind) {
       case 'new':
         this.#applyNew(arrival, known, event);
@@ -232,11 +237,17 @@ export class AllocationTable {
   }
 
   /** Ends a live allocation, which lingers from now on. */
-  end(allocation: Allocation, reason: EndReason, when: { endedAtMs: number; nowMs: number }): void {
+  end(
+    allocation: Allocation,
+    reason: EndReason,
+    { endedAtMs, nowMs }: { readonly endedAtMs: number; readonly nowMs: number },
+  ): void {
     if (allocation.endReason !== undefined) return;
-    allocation.end(reason, when.endedAtMs);
+    allocation.end(reason, endedAtMs);
     this.#deadlines.remove(allocation);
-    this.#deadlines.add(allocation, when.nowMs + this.#options.lingerMs);
+    // A process that is dead says no more.
+    const lingerMs = reason === 'restarted' ? 0 : this.#options.lingerMs;
+    this.#deadlines.add(allocation, nowMs + lingerMs);
   }
 
   /** Compares an ended allocation with its totals and forgets it; its session may finish by this. */

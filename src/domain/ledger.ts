@@ -7,7 +7,14 @@ import { CLIENT, PEER, TRAFFIC_LENGTH, trafficAt, UNALLOCATED } from './traffic.
 import { labelOf } from './user.ts';
 
 /** How an allocation ended; the `reason` label (design, rule 5). */
-export const END_REASONS = ['deleted', 'expired', 'vanished', 'superseded', 'shutdown'] as const;
+export const END_REASONS = [
+  'deleted',
+  'expired',
+  'vanished',
+  'superseded',
+  'restarted',
+  'shutdown',
+] as const;
 export type EndReason = (typeof END_REASONS)[number];
 
 /** The label of realms and servers beyond their cap. */
@@ -207,5 +214,5 @@ export class Ledger {
 }
 
 function zeroReasons(): Record<EndReason, number> {
-  return { deleted: 0, expired: 0, vanished: 0, superseded: 0, shutdown: 0 };
+  return { deleted: 0, expired: 0, vanished: 0, superseded: 0, restarted: 0, shutdown: 0 };
 }

@@ -57,7 +57,7 @@ export const RECORD_FIELDS = {
   },
   reason: {
     meaning:
-      'how the allocation ended that carried most of it: `deleted`, `expired`, `vanished`, `superseded`, `shutdown`',
+      'how the allocation ended that carried most of it: `deleted`, `expired`, `vanished`, `superseded`, `restarted`, `shutdown`',
     of: (session: Session): EndReason => session.endReason,
   },
   relayed: {

@@ -180,6 +180,22 @@ export class Tracker {
     for (const allocation of origin.allocations.values()) allocation.suspectGone();
   }
 
+  /**
+   * Nothing of what is suspect here lives any more, since its process is dead.
+   *
+   * @param lostMs when its connections broke, in ms: until then it may have gone on
+   */
+  endSuspects(
+    origin: Origin,
+    { lostMs, nowMs }: { readonly lostMs: number; readonly nowMs: number },
+  ): void {
+    for (const allocation of origin.allocations.values()) {
+      if (!allocation.suspect) continue;
+      const endedAtMs = Math.max(allocation.lastEventMs, lostMs);
+      this.#table.end(allocation, 'restarted', { endedAtMs, nowMs });
+    }
+  }
+
   /** Status keys of what is held of this origin; undefined for each that ended or is suspect. */
   *statusKeys(origin: Origin): IterableIterator<string | undefined> {
     for (const { key, endReason, suspect } of origin.allocations.values()) {

@@ -59,6 +59,12 @@ export interface MessageSink {
   noteGap(origin: Origin, deaf?: { readonly fromMs: number; readonly toMs: number }): void;
   /** A coturn of this origin has started anew: what was live is suspect until heard of (rule 7). */
   suspectAll(origin: Origin): void;
+  /**
+   * What is suspect of this origin is over: the process that held it is dead (rule 5).
+   *
+   * @param when.lostMs when it was last known to live, in ms
+   */
+  endSuspects(origin: Origin, when: { readonly lostMs: number; readonly nowMs: number }): void;
   /** Status keys (`turn/…/status`) of what is held of this origin; undefined for what does not live. */
   statusKeys(origin: Origin): Iterable<string | undefined>;
 }

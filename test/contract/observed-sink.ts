@@ -69,6 +69,10 @@ export class ObservedSink implements ScanSink {
     this.tracker.suspectAll(origin);
   }
 
+  endSuspects(origin: Origin, when: { lostMs: number; nowMs: number }): void {
+    this.tracker.endSuspects(origin, when);
+  }
+
   statusKeys(origin: Origin): Iterable<string | undefined> {
     return this.tracker.statusKeys(origin);
   }

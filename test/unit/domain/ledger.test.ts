@@ -98,7 +98,14 @@ describe('Ledger', () => {
   });
 
   it('starts every number at 0', () => {
-    const zeroes = { deleted: 0, expired: 0, vanished: 0, superseded: 0, shutdown: 0 };
+    const zeroes = {
+      deleted: 0,
+      expired: 0,
+      vanished: 0,
+      superseded: 0,
+      restarted: 0,
+      shutdown: 0,
+    };
     const realm = new Ledger(1).realm('a');
     expect(realm).toMatchObject({
       liveSessions: 0,

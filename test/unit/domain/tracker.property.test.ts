@@ -404,6 +404,7 @@ describe('Tracker', () => {
           const choice = inCircle(plan.order, turn);
           if (choice === 0) tracker.suspectAll(origin);
           if (choice === 1) tracker.noteGap(origin);
+          if (choice === 3) tracker.endSuspects(origin, { lostMs: nowMs, nowMs });
           if (choice === 2) {
             const { key, payload } = inCircle(interleave(plan), inCircle(plan.cuts, turn));
             tracker.beginScan(origin, nowMs).found(key, payload, nowMs);

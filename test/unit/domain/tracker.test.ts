@@ -852,6 +852,68 @@ describe('Tracker, rule 7: suspects', () => {
   });
 });
 
+describe('Tracker, rule 5: restarted', () => {
+  /** An allocation whose process died at `lostMs`, which the next one told. */
+  function restarted(lostMs = 0) {
+    const { tracked, life } = begun();
+    life.client(B).peer(B);
+    tracked.pass(60_000).tracker.suspectAll(tracked.origin);
+    tracked.tracker.endSuspects(tracked.origin, { lostMs, nowMs: tracked.nowMs });
+    return { tracked, life };
+  }
+
+  it('ends what is suspect at once, without a linger', () => {
+    const { tracked } = restarted();
+    expect([tracked.liveAllocations, tracked.liveSessions]).toEqual([0, 0]);
+    tracked.pass(0);
+    expect(tracked.closed).toEqual({ restarted: 1 });
+    const record = { endReason: 'restarted', client: B, peer: B, complete: false };
+    expect(only(tracked)).toMatchObject({ ...record, endedAtMs: 1_000_000 });
+  });
+
+  it('lets it have lived until the connections broke', () => {
+    const { tracked } = restarted(1_055_000);
+    tracked.pass(0);
+    expect(only(tracked).endedAtMs).toBe(1_055_000);
+  });
+
+  it('leaves alone what is not suspect, and what had ended', () => {
+    const { tracked, life } = begun();
+    tracked.tracker.suspectAll(tracked.origin);
+    const next = new Life(tracked, allocationKey('eve', 2)).begin();
+    life.delete();
+    tracked.tracker.endSuspects(tracked.origin, { lostMs: 0, nowMs: tracked.nowMs });
+    expect(tracked.liveAllocations).toBe(1);
+    next.delete();
+    tracked.linger();
+    expect(tracked.closed).toEqual({ deleted: 2 });
+  });
+
+  it('takes nothing that comes under its key, even before it is closed', () => {
+    const { tracked, life } = restarted();
+    life.client(A);
+    expect(tracked.counted()).toMatchObject({ client: B, unallocated: ZERO });
+    life.begin().client(B).peer(A).delete().total(BOTH, A);
+    tracked.linger();
+    expect(tracked.finished()).toMatchObject([
+      { endReason: 'restarted', client: B },
+      { endReason: 'deleted', client: BOTH, peer: A, complete: true, startKnown: true },
+    ]);
+    expect(tracked.stats.missedBytes).toBe(0);
+    expect(tracked.counted()).toMatchObject({ unallocated: ZERO });
+  });
+
+  it.each<[string, (life: Life) => void]>([
+    ['refreshed', (life) => life.refresh()],
+    ['a peer report', (life) => life.peer(A)],
+  ])('adopts another allocation by %s under its key', (_what, tell) => {
+    const { tracked, life } = restarted();
+    tell(life);
+    expect([tracked.liveAllocations, tracked.created]).toEqual([1, 2]);
+    expect(tracked.finished()).toMatchObject([{ endReason: 'restarted', peer: B }]);
+  });
+});
+
 describe('Tracker, rule 9: relayed', () => {
   const MEDIA = traffic(100, 60_000, 120, 70_000);
   const CHECKS = traffic(8, 512, 8, 768);

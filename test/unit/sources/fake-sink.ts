@@ -54,6 +54,10 @@ export class FakeSink implements MessageSink {
     this.calls.push(`${origin.server} suspect`);
   }
 
+  endSuspects(origin: Origin): void {
+    this.calls.push(`${origin.server} restarted`);
+  }
+
   statusKeys(origin: Origin): Iterable<string> {
     return this.keys.get(origin.server) ?? [];
   }
