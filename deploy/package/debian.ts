@@ -35,7 +35,6 @@ const SYSTEMD_PLACES: Readonly<Record<string, string>> = {
   '.timer': 'usr/lib/systemd/system/*.timer',
   '.sysusers': 'usr/lib/sysusers.d/*.conf',
   '.tmpfiles': 'usr/lib/tmpfiles.d/*.conf',
-  '.logrotate': 'etc/logrotate.d/*',
 };
 
 const SCRIPTS = ['postinst', 'prerm', 'postrm'];

@@ -19,7 +19,10 @@ const EXIT_CODES = [
 
 const FILES = [
   ['/etc/default/coturn-exporter', 'Settings of the service, as environment variables.'],
-  ['/var/log/coturn-exporter/sessions.jsonl', 'Records of finished sessions.'],
+  [
+    '/var/log/coturn-exporter/sessions-YYYY-MM-DD.jsonl',
+    'Records of finished sessions, a file a day; sessions.jsonl is the newest.',
+  ],
   ['/var/lib/coturn-exporter/state', 'Live sessions, for the next start.'],
 ] as const;
 

@@ -1,10 +1,19 @@
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runReportCommand } from '../../src/cli/report.ts';
+import { datedPath } from '../../src/config/values.ts';
 import { SourceStats } from '../../src/domain/source-stats.ts';
 import { Tracker } from '../../src/domain/tracker.ts';
 import { createUserName } from '../../src/domain/user.ts';
@@ -45,6 +54,8 @@ interface ExporterSettings {
   readonly name: string;
   readonly replica?: string;
   readonly hasState: boolean;
+  /** A file a day, or one that is renamed at midnight. */
+  readonly files: 'daily' | 'rotated';
   /** Days, with fractions, at which it is stopped. */
   readonly stops: readonly number[];
   /** How long it is away then. */
@@ -53,7 +64,7 @@ interface ExporterSettings {
 
 /**
  * An exporter without its sockets, in simulated time: what is published goes to its tracker, and
- * what finishes goes by its queue to its file, which is renamed and packed at midnight.
+ * what finishes goes by its queue to its files, of which every other one is packed at midnight.
  */
 class LapsedExporter {
   readonly settings: ExporterSettings;
@@ -66,7 +77,8 @@ class LapsedExporter {
     this.settings = settings;
     this.#fleet = fleet;
     this.#folder = folder;
-    this.#path = join(folder, `${settings.name}.jsonl`);
+    const date = settings.files === 'daily' ? '-%Y-%m-%d' : '';
+    this.#path = join(folder, `${settings.name}${date}.jsonl`);
   }
 
   async run() {
@@ -157,20 +169,28 @@ class LapsedExporter {
     this.#running = undefined;
   }
 
-  /** What logrotate does at midnight: another name, a signal, and packing now and then. */
-  async rotate(day: number): Promise<void> {
-    if (!existsSync(this.#path)) return;
+  /** What is done at midnight: packing now and then, and first, by logrotate, a name and a signal. */
+  async endDay(day: number): Promise<void> {
     await until(() => this.#running?.records.queued ?? 0, {
       what: 'all records to be written',
       isDone: (queued) => queued === 0,
     });
-    const number = String(day).padStart(2, '0');
-    const rotated = join(this.#folder, `${this.settings.name}-${number}.jsonl`);
+    const file = this.settings.files === 'daily' ? this.#fileOf(day) : this.#rotate(day);
+    if (day % 2 === 0 || !existsSync(file)) return;
+    writeFileSync(`${file}.gz`, gzipSync(readFileSync(file)));
+    rmSync(file);
+  }
+
+  #fileOf(day: number): string {
+    return datedPath(this.#path, EPOCH_MS + (day - 1) * DAY_MS);
+  }
+
+  #rotate(day: number): string {
+    const rotated = this.#path.replace(/(?=\.jsonl$)/, `-${String(day).padStart(2, '0')}`);
+    if (!existsSync(this.#path)) return rotated;
     renameSync(this.#path, rotated);
     this.#running?.queue.reopen();
-    if (day % 2 === 0) return;
-    writeFileSync(`${rotated}.gz`, gzipSync(readFileSync(rotated)));
-    rmSync(rotated);
+    return rotated;
   }
 }
 
@@ -199,10 +219,24 @@ function addTruth({ realm, user, endMs, client, peer }: SessionTruth): void {
 }
 
 const SETTINGS: readonly ExporterSettings[] = [
-  { name: 'a', replica: 'a', hasState: true, stops: [3.4, 9.61, 17.2], awayMs: 5 * MINUTE_MS },
-  { name: 'b', replica: 'b', hasState: false, stops: [5.5, 12.3, 25.7], awayMs: 7 * MINUTE_MS },
-  { name: 'state', hasState: true, stops: stopsEach(2.3), awayMs: 0 },
-  { name: 'no-state', hasState: false, stops: stopsEach(1.1), awayMs: 0 },
+  {
+    name: 'a',
+    replica: 'a',
+    hasState: true,
+    files: 'daily',
+    stops: [3.4, 9.61, 17.2],
+    awayMs: 5 * MINUTE_MS,
+  },
+  {
+    name: 'b',
+    replica: 'b',
+    hasState: false,
+    files: 'rotated',
+    stops: [5.5, 12.3, 25.7],
+    awayMs: 7 * MINUTE_MS,
+  },
+  { name: 'state', hasState: true, files: 'daily', stops: stopsEach(2.3), awayMs: 0 },
+  { name: 'no-state', hasState: false, files: 'rotated', stops: stopsEach(1.1), awayMs: 0 },
 ];
 
 function stopsEach(days: number): number[] {
@@ -222,7 +256,7 @@ function planMonth(exporters: readonly LapsedExporter[]): Step[] {
       { atMs: day * DAY_MS + exporter.settings.awayMs, run: () => exporter.start() },
     ]),
     ...Array.from({ length: DAYS }, (_, day): Step => {
-      return { atMs: (day + 1) * DAY_MS, run: () => exporter.rotate(day + 1) };
+      return { atMs: (day + 1) * DAY_MS, run: () => exporter.endDay(day + 1) };
     }),
   ]);
   return steps.sort((left, right) => left.atMs - right.atMs);
@@ -305,6 +339,14 @@ describe('the bill of a month of simulated calls', () => {
     expect(
       readdirSync(folder).filter((name) => name.endsWith('.gz')).length,
     ).toBeGreaterThanOrEqual(4 * 15);
+  });
+
+  it.each(['a', 'state'])('has a file of every day, and a link to the newest, of %s', (name) => {
+    const files = readdirSync(folder).filter((file) =>
+      new RegExp(`^${name}-2026-10-\\d\\d\\.jsonl(\\.gz)?$`).test(file),
+    );
+    expect(files).toHaveLength(DAYS);
+    expect(readlinkSync(join(folder, `${name}.jsonl`))).toBe(`${name}-2026-11-01.jsonl`);
   });
 
   it.each([

@@ -9,7 +9,7 @@ dpkg --verify coturn-exporter
 
 # As the unit does, which needs a running systemd.
 set -a
-eval "$(sed -n 's/^Environment=//p' /usr/lib/systemd/system/coturn-exporter.service)"
+eval "$(sed -n 's/%%/%/g; s/^Environment=//p' /usr/lib/systemd/system/coturn-exporter.service)"
 . /etc/default/coturn-exporter
 set +a
 install -d -o coturn-exporter -g coturn-exporter -m 750 /var/lib/coturn-exporter /var/log/coturn-exporter
@@ -17,7 +17,8 @@ start=$(sed -n 's/^ExecStart=//p' /usr/lib/systemd/system/coturn-exporter.servic
 # shellcheck disable=SC2086
 setpriv --reuid=coturn-exporter --regid=coturn-exporter --clear-groups $start --session.linger=1s 2>/tmp/log &
 exporter=$!
-first_call "$COTURN_EXPORTER_RECORDS_FILE"
+records=${COTURN_EXPORTER_RECORDS_FILE/-%Y-%m-%d/}
+first_call "$records"
 kill "$exporter"
 wait "$exporter"
 test -s "$COTURN_EXPORTER_STATE_FILE"
@@ -29,6 +30,6 @@ grep -q '^# edited' /etc/default/coturn-exporter
 
 dpkg --remove coturn-exporter
 test ! -e /usr/bin/coturn-exporter
-test -s "$COTURN_EXPORTER_RECORDS_FILE"
+test -s "$records"
 dpkg --purge coturn-exporter
-ls -d /etc/default/coturn-exporter* /etc/logrotate.d/coturn-exporter* /var/lib/coturn-exporter /var/log/coturn-exporter /usr/share/doc/coturn-exporter 2>/dev/null || echo purged
+ls -d /etc/default/coturn-exporter* /var/lib/coturn-exporter /var/log/coturn-exporter /usr/share/doc/coturn-exporter 2>/dev/null || echo purged

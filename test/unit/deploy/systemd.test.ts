@@ -7,16 +7,19 @@ import { createTempFolder } from '../../support/temp-folder.ts';
 import { readText } from './files.ts';
 
 const UNIT = readText('deploy/systemd/coturn-exporter.service');
-const LOGROTATE = readText('deploy/systemd/coturn-exporter.logrotate');
+const TMPFILES = readText('deploy/systemd/coturn-exporter-records.tmpfiles');
 const [, START = ''] = /^ExecStart=(.+)$/m.exec(UNIT) ?? [];
 const VARIABLES = Object.fromEntries(
   [...UNIT.matchAll(/^Environment=(\w+)=(.*)$/gm)].map(([, name = '', value = '']) => [
     name,
-    value,
+    // systemd replaces other pairs of a percent sign and a letter by what they stand for.
+    value.replaceAll('%%', '%'),
   ]),
 );
 const SETTINGS = readOptions(START.split(' ').slice(1), VARIABLES);
 const DEFAULTS = readText('deploy/debian/default');
+const RECORDS_SERVICE = readText('deploy/systemd/coturn-exporter-records.service');
+const FOLDER = '/var/log/coturn-exporter';
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 // The exposure that systemd computes, times ten; 0 would be a service that may do nothing.
 const MOST_EXPOSED = 20;
@@ -34,22 +37,24 @@ describe('coturn-exporter.service', () => {
     );
   });
 
-  it('writes its records where logrotate and Alloy look for them', () => {
+  it('writes a record file a day, where Alloy, compression and retention look for them', () => {
     const { 'records.file': file } = SETTINGS;
-    expect(LOGROTATE).toContain(`\n${file} {`);
-    expect(readText('deploy/alloy/config.alloy')).toContain(`"${file}"`);
+    expect(file).toBe(`${FOLDER}/sessions-%Y-%m-%d.jsonl`);
+    expect(readText('deploy/alloy/config.alloy')).toContain(`"${file}"), "%Y-%m-%d", "*")`);
+    expect(RECORDS_SERVICE).toContain(` ${FOLDER} -maxdepth 1 -type f -name sessions-*.jsonl `);
+    expect(TMPFILES).toContain(`\ne ${FOLDER} `);
     expect(UNIT).toContain('\nLogsDirectory=coturn-exporter\n');
   });
 
-  it('has a rotated file reopened', () => {
+  it('has a file that somebody renamed reopened', () => {
     expect(UNIT).toContain('\nExecReload=/bin/kill -HUP $MAINPID\n');
-    expect(LOGROTATE).toContain('systemctl reload coturn-exporter.service');
   });
 
   it('runs as the user that it brings', () => {
     const [, user = ''] = /^User=(.+)$/m.exec(UNIT) ?? [];
     expect(readText('deploy/systemd/coturn-exporter.sysusers')).toContain(`\nu ${user} `);
-    expect(LOGROTATE).toContain(`su ${user} ${user}`);
+    expect(TMPFILES).toContain(` ${user} ${user} `);
+    expect(RECORDS_SERVICE).toContain(`\nUser=${user}\n`);
   });
 
   it('may ask for the addresses of the machine, as a server on all of them does', () => {
@@ -82,9 +87,6 @@ describe('deploy/debian/default', () => {
 });
 
 describe('the daily record files', () => {
-  const SERVICE = readText('deploy/systemd/coturn-exporter-records.service');
-  const TMPFILES = readText('deploy/systemd/coturn-exporter-records.tmpfiles');
-  const FOLDER = '/var/log/coturn-exporter';
   const DAY_SECONDS = 86_400;
 
   /** A root with record files of these ages, in days. */
@@ -103,7 +105,7 @@ describe('the daily record files', () => {
 
   it('are compressed when they are two days old', () => {
     const { root, list } = createRoot([0, 1, 3, 9]);
-    const [, command = ''] = /^ExecStart=(.+)$/m.exec(SERVICE) ?? [];
+    const [, command = ''] = /^ExecStart=(.+)$/m.exec(RECORDS_SERVICE) ?? [];
     const [program = '', ...args] = command.split(' ');
     const moved = args.map((arg) => (arg === FOLDER ? join(root, FOLDER) : arg));
     expect(spawnSync(program, moved).status).toBe(0);
