@@ -5,7 +5,7 @@ import type { IndexRow } from './allocation-index.ts';
 import type { Waiting } from './deadlines.ts';
 import type { EndReason, ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
-import type { RestoredAllocation } from './saved-session.ts';
+import type { SavedAllocation } from './saved-session.ts';
 import type { Session } from './session.ts';
 import { own } from './source-stats.ts';
 import {
@@ -26,7 +26,9 @@ import {
   SUSPECT,
   sumTraffic,
   type Traffic,
+  type TrafficNumbers,
   trafficAt,
+  trafficOf,
   unwrapPeerTotal,
 } from './traffic.ts';
 
@@ -127,28 +129,33 @@ export class Allocation implements Waiting {
   /**
    * Takes over what an earlier process knew of it. Events were lost meanwhile, so only totals can
    * make it complete.
+   *
+   * @param when on the tracker's scale, in ms
    */
-  restore(known: RestoredAllocation, endReason: EndReason | undefined, nowMs: number): void {
+  restore(
+    known: SavedAllocation,
+    when: { readonly lastEventMs: number; readonly endedAtMs: number; readonly nowMs: number },
+  ): void {
     const self = own(this);
     self.transport = known.transport;
     self.tls = known.tls;
-    self.local = known.local;
+    self.local = this.account.endpoint(known.local);
     self.lifetimeMs = known.lifetimeMs;
-    self.endReason = endReason;
-    self.endedAtMs = known.endedAtMs;
+    self.endReason = known.endReason ?? undefined;
+    self.endedAtMs = when.endedAtMs;
     self.expectsPeer = known.expectsPeer;
-    self.clientTotal = known.clientTotal;
-    self.peerTotal = known.peerTotal;
+    self.clientTotal = totalOf(known.clientTotal);
+    self.peerTotal = totalOf(known.peerTotal);
+    self.held = totalOf(known.held);
     self.gapsAtStart = -1;
-    self.watchedSinceMs = nowMs;
+    self.watchedSinceMs = when.nowMs;
     const { page, offset } = this.row;
-    addTrafficAt(page, offset + CLIENT, known.client);
-    addTrafficAt(page, offset + PEER, known.peer);
-    page[offset + LAST_EVENT] = known.lastEventMs;
-    page[offset + LAST_PROOF] = known.lastEventMs;
+    page.set(known.client, offset + CLIENT);
+    page.set(known.peer, offset + PEER);
+    page[offset + LAST_EVENT] = when.lastEventMs;
+    page[offset + LAST_PROOF] = when.lastEventMs;
     page[offset + PEER_SEEN] = known.reportsPeer ? 1 : 0;
     page[offset + SUSPECT] = known.suspect ? 1 : 0;
-    self.held = known.held;
   }
 
   /** It may be gone, and nothing has proven that it lives (design, rule 7). */
@@ -364,6 +371,11 @@ export class Allocation implements Waiting {
       complete,
     };
   }
+}
+
+/** Null in a state file is none. */
+function totalOf(saved: TrafficNumbers | null): Traffic | undefined {
+  return saved === null ? undefined : trafficOf(saved);
 }
 
 function missing(

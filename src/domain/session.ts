@@ -1,9 +1,17 @@
 import type { Allocation, Settlement } from './allocation.ts';
 import type { EndReason, RealmAccount } from './ledger.ts';
 import type { Relayed } from './relayed.ts';
-import type { RestoredSession } from './saved-session.ts';
+import type { SavedSession } from './saved-session.ts';
 import { own } from './source-stats.ts';
-import { addWhole, bytesOf, CLIENT, NOTHING, sumTraffic, type Traffic } from './traffic.ts';
+import {
+  addWhole,
+  bytesOf,
+  CLIENT,
+  NOTHING,
+  sumTraffic,
+  type Traffic,
+  trafficOf,
+} from './traffic.ts';
 import type { User } from './user.ts';
 
 /** What a session starts with. */
@@ -104,12 +112,28 @@ export class Session implements SessionInit {
   }
 
   /** Takes over what an earlier process knew of it, but for the allocations that are open. */
-  restore(known: RestoredSession, openCount: number): void {
-    Object.assign(this, known);
-    own(this).allocationCount -= openCount;
+  restore(known: SavedSession, endedAtMs: number): void {
+    const self = own(this);
+    self.id = known.id;
+    self.endedAtMs = endedAtMs;
+    self.endReason = known.endReason;
+    self.allocationCount = known.allocationCount - known.open.length;
+    self.adoptedAllocations = known.adoptedAllocations;
+    self.missedBytes = known.missedBytes;
+    self.mostBytes = known.mostBytes;
+    self.gapMs = known.gapMs;
+    this.#earlierGapMs = known.gapMs;
+    self.complete = known.complete;
+    self.reportsPeer = known.reportsPeer;
+    self.client = trafficOf(known.client);
+    self.peer = trafficOf(known.peer);
+    self.servers = known.servers;
+    self.transports = known.transports;
+    self.tlsVersions = known.tlsVersions;
+    self.clients = known.clients;
+    self.relayedSoFar = known.relayedSoFar;
     // A file of an older version does not tell.
     if (bytesOf(this.peer) > 0) this.notePeer(this.account.isRelayed(this.peer, 'peer'));
-    this.#earlierGapMs = known.gapMs;
   }
 
   /** Allocations that live or linger, in no order. */

@@ -12,6 +12,21 @@ export interface Traffic {
  */
 export const PEER_TOTAL_MODULUS: number = 2 ** 32;
 
+/** The same as a list, in this order. */
+export type TrafficNumbers = readonly [number, number, number, number];
+
+/** Traffic as a list. */
+export function numbersOf(traffic: Traffic): TrafficNumbers {
+  const { receivedPackets, receivedBytes, sentPackets, sentBytes } = traffic;
+  return [receivedPackets, receivedBytes, sentPackets, sentBytes];
+}
+
+/** Traffic of such a list. */
+export function trafficOf(numbers: TrafficNumbers): Traffic {
+  const [receivedPackets, receivedBytes, sentPackets, sentBytes] = numbers;
+  return { receivedPackets, receivedBytes, sentPackets, sentBytes };
+}
+
 /** Where a sum of {@link Traffic} is kept. */
 export interface MutableTraffic {
   receivedPackets: number;

@@ -1,13 +1,14 @@
-import { isSavedSession, type SavedSession } from '../domain/saved-session.ts';
+import type { SavedSession } from '../domain/saved-session.ts';
+import { isNamed, LAST_MS, type Named, rowByNames, rowOf, sessionOf } from './session-row.ts';
 
 /** Told apart from every other file by its first line. */
 export const STATE_FORMAT = 'coturn-exporter-state';
 
 /** The version that is written. Older ones are read, newer ones are refused. */
-export const STATE_VERSION = 2;
+export const STATE_VERSION = 3;
 
-/** The end of the year 9999: whatever is made of a time before, a `Date` can hold it. */
-const LAST_MS = Date.UTC(10_000, 0) - 1;
+/** From here on a line holds values alone; before, an object with names. */
+const ROWS_VERSION = 3;
 
 /** The first line of a state file. */
 export interface StateHeader {
@@ -29,7 +30,7 @@ export function renderHeader(header: Pick<StateHeader, 'savedAt' | 'isFinal'>): 
 
 /** The line of a session, with its line feed. */
 export function renderSession(session: SavedSession): string {
-  return `${JSON.stringify(session)}\n`;
+  return `${JSON.stringify(rowOf(session))}\n`;
 }
 
 /** The last line, with its line feed: a file without it was cut. */
@@ -45,13 +46,13 @@ export type StateLine =
 /**
  * Reads the first line of a state file.
  *
- *     {"format":"coturn-exporter-state","version":2,"savedAt":"…","isFinal":true}
+ *     {"format":"coturn-exporter-state","version":3,"savedAt":"…","isFinal":true}
  *
  * @throws {SyntaxError} whose message tells what is wrong, to go after the name of the file
  */
 export function parseStateHeader(line: string): StateHeader {
-  const fields = parseFields(line);
-  if (fields === undefined) throw new SyntaxError('it is not a state file of coturn-exporter');
+  const fields = parseLine(line);
+  if (!isNamed(fields)) throw new SyntaxError('it is not a state file of coturn-exporter');
   return parseHeader(fields);
 }
 
@@ -59,29 +60,27 @@ export function parseStateHeader(line: string): StateHeader {
  * Reads any other line: a session, or the end, which tells how many there were. Undefined for what
  * is neither in a file of this version. Never throws.
  *
- *     {"id":"…","open":[…],…}
+ *     ["…",…,[["turn/…",…]]]
  *     {"end":1}
  */
 export function parseStateLine(line: string, version: number): StateLine | undefined {
-  const fields = parseFields(line);
-  if (fields === undefined) return undefined;
-  const { end } = fields;
-  if (typeof end === 'number') return { kind: 'end', sessions: end };
-  return isSavedSession(fields, version) ? { kind: 'session', session: fields } : undefined;
+  const value = parseLine(line);
+  if (isNamed(value) && typeof value['end'] === 'number') {
+    return { kind: 'end', sessions: value['end'] };
+  }
+  const session = sessionOf(version < ROWS_VERSION ? rowByNames(value, version) : value);
+  return session === undefined ? undefined : { kind: 'session', session };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
-function parseFields(line: string): Fields | undefined {
+function parseLine(line: string): unknown {
   try {
-    const value: unknown = JSON.parse(line);
-    return isFields(value) ? value : undefined;
+    return JSON.parse(line);
   } catch {
     return undefined;
   }
 }
 
-function parseHeader(fields: Fields): StateHeader {
+function parseHeader(fields: Named): StateHeader {
   const { format, version, savedAt, isFinal } = fields as Partial<
     Record<keyof StateHeader, unknown>
   >;
@@ -103,8 +102,4 @@ function parseHeader(fields: Fields): StateHeader {
 
 function isVersion(value: unknown): value is number {
   return Number.isInteger(value) && Number(value) >= 1 && Number(value) <= STATE_VERSION;
-}
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

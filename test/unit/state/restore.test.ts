@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SavedSession } from '../../../src/domain/saved-session.ts';
 import { checkState, readState, type StateSummary } from '../../../src/state/restore.ts';
+import { renderSession } from '../../../src/state/state-format.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 import { FINISHED, SAVED_AT, SESSION, stateText } from './saved.ts';
 
@@ -32,6 +33,10 @@ async function read(
 
 const TEXT = stateText([SESSION, FINISHED]);
 const [HEADER = '', ...LINES] = TEXT.trimEnd().split('\n');
+
+function lineOf(session: SavedSession): string {
+  return renderSession(session).trimEnd();
+}
 
 describe('readState', () => {
   it('gives the header first, then each session', async () => {
@@ -64,9 +69,9 @@ describe('readState', () => {
     ['something else', '{"event":"session_finished"}'],
     ['nothing', ''],
     ['a second header', HEADER],
-    ['a session that was damaged', JSON.stringify(SESSION).replace('"startedAtMs"', '"startedAt"')],
+    ['a session that was damaged', lineOf(SESSION).replace('1700000000000', '"x"')],
   ])('sets a line aside that is %s, and reads the others', async (_what, bad) => {
-    const lines = [HEADER, LINES[0], bad, JSON.stringify({ ...SESSION, id: 'x' }), '{"end":3}'];
+    const lines = [HEADER, LINES[0], bad, lineOf({ ...SESSION, id: 'x' }), '{"end":3}'];
     const path = statePath(`${lines.join('\n')}\n`);
     const found = await read(path);
     expect(found.sessions.map(({ id }) => id)).toEqual([SESSION.id, 'x']);
@@ -83,7 +88,7 @@ describe('readState', () => {
     const found = await read(statePath(TEXT.slice(0, length)));
     const isWhole = length >= TEXT.length - 1;
     expect(found.isCut || found.badLines > 0).toBe(!isWhole);
-    const bounds = [JSON.stringify(SESSION), JSON.stringify(FINISHED)];
+    const bounds = [SESSION, FINISHED].map(lineOf);
     const starts = bounds.map((line) => TEXT.indexOf(line) + line.length);
     expect(found.sessions).toHaveLength(starts.filter((end) => end <= length).length);
   });
@@ -102,7 +107,7 @@ describe('readState', () => {
   it.each([
     ['a foreign file', '[Unit]\nDescription=not ours\n'],
     ['a file of binary', '\u0000\u0001\ufffd\n'],
-    ['a file of a newer version', TEXT.replace('"version":2', '"version":3')],
+    ['a file of a newer version', TEXT.replace('"version":3', '"version":4')],
   ])('refuses %s by name, and does not touch it', async (_what, text) => {
     const path = statePath(text);
     const { mtimeMs } = statSync(path);
