@@ -21,7 +21,10 @@ export function generatedFiles(root: string): GeneratedFile[] {
     ...dashboards,
     { path: join(root, 'deploy/prometheus/recording-rules.yml'), text: toRecordingRules(mixin) },
     { path: join(root, 'deploy/prometheus/alerts.yml'), text: toAlerts(mixin) },
-    { path: join(root, 'deploy/kubernetes/prometheus-rule.yaml'), text: toPrometheusRule(mixin) },
+    {
+      path: join(root, 'deploy/kubernetes/monitoring/prometheus-rule.yaml'),
+      text: toPrometheusRule(mixin),
+    },
   ];
 }
 

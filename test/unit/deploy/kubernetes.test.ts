@@ -1,46 +1,53 @@
-import { PrometheusRule } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/PrometheusRule';
-import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1/ServiceMonitor';
-import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
-import { Service } from 'kubernetes-models/v1/Service';
-import { describe, expect, it } from 'vitest';
-import { at, exists, listAt, readText, readYaml } from './files.ts';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
+import { DEFAULT_STATSDB_ADDRESS } from '../../../src/config/options.ts';
+import { createCleanup } from '../../support/cleanup.ts';
+import { createTempFolder } from '../../support/temp-folder.ts';
+import { until } from '../../support/until.ts';
+import { at, exists, listAt, pathOf, readText, readYaml } from './files.ts';
 import { parseFlags } from './flags.ts';
+import { buildObjects, canBuild, checkObject, objectOf } from './kubernetes-objects.ts';
 
 const FOLDER = 'deploy/kubernetes';
-const deployment = readYaml(`${FOLDER}/deployment.yaml`);
-const service = readYaml(`${FOLDER}/service.yaml`);
-const monitor = readYaml(`${FOLDER}/service-monitor.yaml`);
-const container = at(deployment, 'spec', 'template', 'spec', 'containers', 0);
+const TOPOLOGIES = ['region', 'pair', 'sidecar'] as const;
 const MAX_CONFIG_MAP_BYTES = 1_048_576;
+const ROUTES = readText('src/http/health-routes.ts');
 
-describe('manifests', () => {
+const cleanup = createCleanup();
+afterAll(() => cleanup.run());
+
+describe('the schemas of Kubernetes', () => {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'x' } };
+
+  it('take what is right', () => {
+    expect(() => checkObject({ ...service, spec: { ports: [{ port: 1 }] } })).not.toThrow();
+  });
+
   it.each([
-    ['deployment.yaml', Deployment],
-    ['service.yaml', Service],
-    ['service-monitor.yaml', ServiceMonitor],
-    ['prometheus-rule.yaml', PrometheusRule],
-  ])('%s follows the schema of its kind', (file, Kind) => {
-    const manifest = readYaml(`${FOLDER}/${file}`);
-    expect(() => new Kind(manifest as never).validate()).not.toThrow();
-    expect(at(manifest, 'kind')).toBe(Kind.kind);
-    expect(at(manifest, 'apiVersion')).toBe(Kind.apiVersion);
+    ['a wrong type', { ...service, spec: { ports: [{ port: 'x' }] } }],
+    ['an unknown field', { ...service, sepc: {} }],
+    ['an unknown field within', { ...service, spec: { ports: [{ port: 1, targetprot: 2 }] } }],
+    ['an unknown kind', { ...service, apiVersion: 'v2' }],
+  ])('refuse %s', (_, object) => {
+    expect(() => checkObject(object)).toThrow();
   });
+});
 
-  it('would be refused with a wrong field', () => {
-    expect(() => new Service({ spec: { ports: [{ port: 'x' }] } } as never).validate()).toThrow();
-  });
-
-  it.each([FOLDER, 'grafana'])(
-    'are all listed in %s/kustomization.yaml, and are there',
+describe('kustomizations', () => {
+  const folders = ['grafana', 'deploy/alloy', `${FOLDER}/exporter`, `${FOLDER}/monitoring`];
+  it.each([...folders, ...TOPOLOGIES.map((name) => `${FOLDER}/${name}`)])(
+    '%s lists what is there',
     (folder) => {
       const kustomization = readYaml(`${folder}/kustomization.yaml`);
       const files = [
         ...listAt(kustomization, 'resources'),
         ...listAt(kustomization, 'configMapGenerator').flatMap((map) => listAt(map, 'files')),
-      ];
-      expect(files.length).toBeGreaterThan(2);
-      for (const file of files)
-        expect(exists(`${folder}/${String(file)}`), String(file)).toBe(true);
+      ].map(String);
+      expect(files.length).toBeGreaterThan(0);
+      for (const file of files) expect(exists(`${folder}/${file}`), file).toBe(true);
     },
   );
 
@@ -60,63 +67,230 @@ describe('manifests', () => {
   });
 });
 
-describe('deployment', () => {
-  const flags = parseFlags(listAt(container, 'args').map(String));
-  const ports = Object.fromEntries(
-    listAt(container, 'ports').map((port) => [String(at(port, 'name')), at(port, 'containerPort')]),
+describe.skipIf(!canBuild)('built by kustomize', () => {
+  const copy = copyOfManifests();
+  const built = new Map(
+    TOPOLOGIES.map((name) => [name, canBuild ? buildObjects(join(copy, FOLDER, name)) : []]),
   );
+  const workloadOf = (name: (typeof TOPOLOGIES)[number]) =>
+    objectOf(built.get(name) ?? [], name === 'sidecar' ? 'DaemonSet' : 'StatefulSet');
+  const podOf = (name: (typeof TOPOLOGIES)[number]) => at(workloadOf(name), 'spec', 'template');
+  const containersOf = (name: (typeof TOPOLOGIES)[number]) => [
+    ...listAt(podOf(name), 'spec', 'initContainers'),
+    ...listAt(podOf(name), 'spec', 'containers'),
+  ];
+  const containerOf = (name: (typeof TOPOLOGIES)[number], container: string) =>
+    containersOf(name).find((found) => at(found, 'name') === container);
+  const flagsOf = (name: (typeof TOPOLOGIES)[number]) =>
+    parseFlags(listAt(containerOf(name, 'coturn-exporter'), 'args').map(String));
 
-  it('opens the ports that the exporter listens on', () => {
-    expect(ports).toEqual({
-      http: flags['web.listen-address'].port,
-      statsdb: flags['statsdb.listen-address'][0]?.port,
+  it('has no password for the statsdb until somebody writes one', () => {
+    const other = copyOfManifests();
+    rmSync(join(other, FOLDER, 'region/statsdb-password'));
+    expect(() => buildObjects(join(other, FOLDER, 'region'))).toThrow('statsdb-password');
+  });
+
+  describe.each(TOPOLOGIES)('%s', (name) => {
+    const objects = built.get(name) ?? [];
+    const containers = containersOf(name);
+    const labels = at(podOf(name), 'metadata', 'labels');
+
+    it('is made of objects that follow the schemas of their kinds', () => {
+      expect(objects.length).toBeGreaterThan(6);
+      for (const object of objects) checkObject(object);
+      const ids = objects.map(
+        (object) => `${at(object, 'kind')} ${at(object, 'metadata', 'name')}`,
+      );
+      expect(new Set(ids).size).toBe(ids.length);
     });
-    for (const port of listAt(service, 'spec', 'ports')) {
-      expect(at(port, 'port')).toBe(ports[String(at(port, 'targetPort'))]);
-    }
-  });
 
-  it('asks paths that the exporter answers', () => {
-    const routes = readText('src/http/health-routes.ts');
-    for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
-      const path = String(at(container, probe, 'httpGet', 'path'));
-      expect(routes).toContain(`'${path}'`);
-      expect(Object.keys(ports)).toContain(at(container, probe, 'httpGet', 'port'));
-    }
-  });
-
-  it('is selected by its service, and that by its monitor', () => {
-    const labels = at(deployment, 'spec', 'template', 'metadata', 'labels');
-    expect(at(deployment, 'spec', 'selector', 'matchLabels')).toEqual(labels);
-    expect(at(service, 'spec', 'selector')).toEqual(labels);
-    expect(at(monitor, 'spec', 'selector', 'matchLabels')).toEqual(
-      at(service, 'metadata', 'labels'),
-    );
-    expect(at(monitor, 'spec', 'endpoints', 0, 'path')).toBe(flags['web.telemetry-path']);
-    expect(listAt(service, 'spec', 'ports').map((port) => at(port, 'name'))).toContain(
-      at(monitor, 'spec', 'endpoints', 0, 'port'),
-    );
-  });
-
-  it('gives Prometheus the job that the alerts look for', () => {
-    const label = String(at(monitor, 'spec', 'jobLabel'));
-    expect(at(service, 'metadata', 'labels', label)).toBe('coturn-exporter');
-  });
-
-  it('may not run as root, write or gain privileges', () => {
-    expect(at(container, 'securityContext')).toEqual({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
+    it('runs nobody as root, and nobody may write but to volumes', () => {
+      expect(at(podOf(name), 'spec', 'securityContext')).toMatchObject({
+        runAsNonRoot: true,
+        runAsUser: 65532,
+        fsGroup: 65532,
+      });
+      expect(at(podOf(name), 'spec', 'automountServiceAccountToken')).toBe(false);
+      for (const container of containers) {
+        expect(at(container, 'securityContext'), String(at(container, 'name'))).toMatchObject({
+          allowPrivilegeEscalation: false,
+          readOnlyRootFilesystem: true,
+          capabilities: { drop: ['ALL'] },
+        });
+      }
     });
-    expect(at(deployment, 'spec', 'template', 'spec', 'securityContext', 'runAsNonRoot')).toBe(
-      true,
-    );
-    expect(at(deployment, 'spec', 'template', 'spec', 'automountServiceAccountToken')).toBe(false);
+
+    it('mounts volumes that there are, and config maps and secrets that are made', () => {
+      const volumes = [
+        ...listAt(podOf(name), 'spec', 'volumes'),
+        ...listAt(workloadOf(name), 'spec', 'volumeClaimTemplates').map((claim) => ({
+          name: at(claim, 'metadata', 'name'),
+        })),
+      ];
+      const names = volumes.map((volume) => at(volume, 'name'));
+      for (const container of containers) {
+        for (const mount of listAt(container, 'volumeMounts'))
+          expect(names).toContain(at(mount, 'name'));
+      }
+      const made = objects.map((object) => at(object, 'metadata', 'name'));
+      for (const volume of volumes) {
+        const from = at(volume, 'configMap', 'name') ?? at(volume, 'secret', 'secretName');
+        if (from !== undefined) expect(made).toContain(from);
+      }
+    });
+
+    it('starts the exporter with flags that it takes, and asks it what it answers', () => {
+      const exporter = containerOf(name, 'coturn-exporter');
+      const flags = flagsOf(name);
+      const ports = new Map(
+        listAt(exporter, 'ports').map((port) => [at(port, 'name'), at(port, 'containerPort')]),
+      );
+      expect(ports.get('http')).toBe(flags['web.listen-address'].port);
+      expect(ports.get('statsdb')).toBe(
+        name === 'region' ? flags['statsdb.listen-address'][0]?.port : undefined,
+      );
+      for (const probe of ['startupProbe', 'livenessProbe']) {
+        const { path, port } = at(exporter, probe, 'httpGet') as { path: string; port: string };
+        expect(ROUTES).toContain(`'${path}'`);
+        expect(ports.has(port)).toBe(true);
+      }
+    });
+
+    it('is found by what selects it', () => {
+      const selectors = objects.flatMap((object) => [
+        at(object, 'spec', 'selector', 'matchLabels'),
+        at(object, 'kind') === 'Service' ? at(object, 'spec', 'selector') : undefined,
+        at(object, 'spec', 'podSelector', 'matchLabels'),
+      ]);
+      const found = selectors.filter((selector) => selector !== undefined);
+      expect(found.length).toBeGreaterThanOrEqual(name === 'sidecar' ? 2 : 4);
+      for (const selector of found) expect(labels).toMatchObject(selector as object);
+    });
+
+    it('gives Prometheus the job that the alerts look for, and an instance that stays', () => {
+      const kind = name === 'sidecar' ? 'PodMonitor' : 'ServiceMonitor';
+      const spec = at(objectOf(objects, kind), 'spec');
+      const [endpoint] = listAt(spec, name === 'sidecar' ? 'podMetricsEndpoints' : 'endpoints');
+      expect(at(endpoint, 'path')).toBe(flagsOf(name)['web.telemetry-path']);
+      const relabelings = listAt(endpoint, 'relabelings');
+      const targets = relabelings.map((relabeling) => at(relabeling, 'targetLabel'));
+      expect(targets).toContain('instance');
+      if (name === 'sidecar') {
+        expect(relabelings).toContainEqual({ targetLabel: 'job', replacement: 'coturn-exporter' });
+      } else {
+        const label = String(at(spec, 'jobLabel'));
+        expect(at(objectOf(objects, 'Service'), 'metadata', 'labels', label)).toBe(
+          'coturn-exporter',
+        );
+      }
+      expect(targets.includes('replica')).toBe(name === 'pair');
+    });
   });
 
-  it('never runs twice at once', () => {
-    expect(at(deployment, 'spec', 'replicas')).toBe(1);
-    expect(at(deployment, 'spec', 'strategy', 'type')).toBe('Recreate');
+  describe.each(['region', 'pair'] as const)('%s', (name) => {
+    it('keeps state and daily record files on its volume, where Alloy reads them', () => {
+      const flags = flagsOf(name);
+      const [folder = ''] = /^.*(?=\/)/.exec(flags['records.file']) ?? [];
+      expect(flags['records.file']).toBe(`${folder}/sessions-%Y-%m-%d.jsonl`);
+      expect(flags['state.file']).toBe(`${folder}/state`);
+      const data = { name: 'data', mountPath: folder };
+      for (const container of ['coturn-exporter', 'alloy', 'retention'])
+        expect(listAt(containerOf(name, container), 'volumeMounts')).toContainEqual(data);
+      const alloy = containerOf(name, 'alloy');
+      expect(listAt(alloy, 'env')).toContainEqual({
+        name: 'COTURN_EXPORTER_RECORDS_FILE',
+        value: flags['records.file'],
+      });
+      expect(listAt(alloy, 'args').map(String)).toContain(`--storage.path=${folder}/alloy`);
+      expect(listAt(containerOf(name, 'retention'), 'env')).toEqual([
+        { name: 'RECORDS', value: folder },
+      ]);
+    });
+
+    it('opens to the network only the ports that it has', () => {
+      const policy = objectOf(built.get(name) ?? [], 'NetworkPolicy');
+      const open = listAt(policy, 'spec', 'ingress').flatMap((rule) => listAt(rule, 'ports'));
+      const served = listAt(objectOf(built.get(name) ?? [], 'Service'), 'spec', 'ports');
+      expect(open.map((port) => at(port, 'port'))).toEqual(
+        served.map((port) => at(port, 'targetPort')),
+      );
+    });
+  });
+
+  it('region: asks coturn for the password of its Secret', () => {
+    const file = flagsOf('region')['statsdb.password-file'];
+    const mount = listAt(containerOf('region', 'coturn-exporter'), 'volumeMounts').find(
+      (found) => at(found, 'name') === 'statsdb',
+    );
+    const secret = objectOf(built.get('region') ?? [], 'Secret');
+    expect(Object.keys(at(secret, 'data') as object)).toEqual(['password']);
+    expect(file).toBe(`${at(mount, 'mountPath')}/password`);
+    expect(at(workloadOf('region'), 'spec', 'replicas')).toBe(1);
+  });
+
+  it('pair: two on one Redis, on two nodes, each with its name in the records', () => {
+    const flags = flagsOf('pair');
+    expect(at(workloadOf('pair'), 'spec', 'replicas')).toBe(2);
+    expect(flags['redis.url']).toHaveLength(1);
+    expect(listAt(containerOf('pair', 'coturn-exporter'), 'env')).toEqual([
+      {
+        name: 'COTURN_EXPORTER_RECORDS_REPLICA',
+        valueFrom: { fieldRef: { fieldPath: 'metadata.name' } },
+      },
+    ]);
+    expect(at(podOf('pair'), 'spec', 'affinity', 'podAntiAffinity')).toBeDefined();
+  });
+
+  it('sidecar: the exporter is there before coturn and after it, over loopback', () => {
+    const [exporter] = listAt(podOf('sidecar'), 'spec', 'initContainers');
+    expect(at(exporter, 'restartPolicy')).toBe('Always');
+    expect(at(podOf('sidecar'), 'spec', 'hostNetwork')).toBe(true);
+    expect(flagsOf('sidecar')['statsdb.listen-address']).toEqual([]);
+    const { host, port } = DEFAULT_STATSDB_ADDRESS;
+    const conf = readText(`${FOLDER}/sidecar/turnserver.conf`);
+    expect(conf).toContain(`\nredis-statsdb="ip=${host} port=${port}"\n`);
+    // Nobody relays by it until somebody says who may.
+    expect(conf).toContain('\nlt-cred-mech\n');
+  });
+
+  it('sidecar: its logs are those that Alloy reads', () => {
+    const alloy = readText('deploy/alloy/kubernetes.alloy');
+    const label = 'app.kubernetes.io/name';
+    const value = at(podOf('sidecar'), 'metadata', 'labels', label);
+    expect(alloy).toContain(`label = "${label}=${value}"`);
+    expect(alloy).toContain('regex         = "coturn-exporter"');
+    expect(containerOf('sidecar', 'coturn-exporter')).toBeDefined();
+  });
+
+  it('retention: compresses the files of days that are over, removes old ones, stops at once', async () => {
+    const folder = createTempFolder(onTestFinished);
+    for (const days of [0, 1, 3, 399, 401]) {
+      const file = join(folder, `sessions-${days}.jsonl`);
+      writeFileSync(file, '{}\n');
+      const seconds = Date.now() / 1000 - days * 86_400;
+      utimesSync(file, seconds, seconds);
+    }
+    const [command = '', ...args] = listAt(containerOf('region', 'retention'), 'command').map(
+      String,
+    );
+    const running = spawn(command, args, { env: { ...process.env, RECORDS: folder } });
+    const ended = once(running, 'exit');
+    onTestFinished(() => void running.kill('SIGKILL'));
+    const kept = ['0.jsonl', '1.jsonl', '3.jsonl.gz', '399.jsonl.gz'];
+    await until(() => readdirSync(folder).sort(), {
+      what: 'old files to be compressed or removed',
+      isDone: (files) => files.join() === kept.map((file) => `sessions-${file}`).join(),
+    });
+    running.kill('SIGTERM');
+    expect(await ended).toEqual([0, null]);
   });
 });
+
+/** The manifests in a folder of their own, with the password that an operator would write. */
+function copyOfManifests(): string {
+  const folder = createTempFolder(cleanup.defer);
+  for (const part of [FOLDER, 'deploy/alloy', 'grafana/kustomization.yaml', 'grafana/dashboards'])
+    cpSync(pathOf(part), join(folder, part), { recursive: true });
+  writeFileSync(join(folder, FOLDER, 'region/statsdb-password'), 'wonderland');
+  return folder;
+}

@@ -188,7 +188,11 @@ describe('rules of Loki', () => {
 
 describe('PrometheusRule', () => {
   it('holds expressions that parse', () => {
-    const groups = listAt(readYaml('deploy/kubernetes/prometheus-rule.yaml'), 'spec', 'groups');
+    const groups = listAt(
+      readYaml('deploy/kubernetes/monitoring/prometheus-rule.yaml'),
+      'spec',
+      'groups',
+    );
     const expressions = groups.flatMap((group) =>
       listAt(group, 'rules').map((rule) => String(at(rule, 'expr'))),
     );
