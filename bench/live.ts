@@ -1,7 +1,7 @@
 import { Gauge, Registry } from 'prom-client';
 import { SourceStats } from '../src/domain/source-stats.ts';
 import { Tracker } from '../src/domain/tracker.ts';
-import { renderUserMetrics } from '../src/metrics/user-metrics.ts';
+import { UserMetrics } from '../src/metrics/user-metrics.ts';
 import { median } from './processes.ts';
 import { allocationKey, delta, newStatus } from './stream.ts';
 
@@ -56,6 +56,7 @@ export function benchScale(): string {
 export async function benchScrape(): Promise<string> {
   const users = 100_000;
   const { tracker } = liveTracker(users);
+  const metrics = new UserMetrics(tracker.users);
   const ours: number[] = [];
   const stalls: number[] = [];
   for (let round = 0; round < 5; round += 1) {
@@ -68,7 +69,7 @@ export async function benchScrape(): Promise<string> {
     }, 1);
     const started = performance.now();
     let length = 0;
-    for await (const text of renderUserMetrics(tracker.users, 0)) length += Buffer.byteLength(text);
+    for await (const { text } of metrics.pieces(0, 0)) length += Buffer.byteLength(text());
     ours.push(performance.now() - started);
     clearInterval(watch);
     stalls.push(longest);

@@ -294,10 +294,23 @@ export interface Clock {
   wallOffsetMs(): number;
 }
 
+/** How far the two scales may come apart before the system's clock counts as changed, in ms. */
+const CLOCK_TOLERANCE_MS = 10;
+
 /** The clock of this machine. */
 export function createClock(): Clock {
   const nowMs = (): number => performance.timeOrigin + performance.now();
-  return { nowMs, wallOffsetMs: () => Date.now() - nowMs() };
+  let offsetMs = Date.now() - nowMs();
+  return {
+    nowMs,
+    // Unix time comes in whole ms: what began at one moment would otherwise be shown to have begun a
+    // millisecond sooner or later each time.
+    wallOffsetMs() {
+      const measuredMs = Date.now() - nowMs();
+      if (Math.abs(measuredMs - offsetMs) > CLOCK_TOLERANCE_MS) offsetMs = measuredMs;
+      return offsetMs;
+    },
+  };
 }
 
 /** Random bytes of one session id. */

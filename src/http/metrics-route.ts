@@ -1,14 +1,14 @@
-import { once } from 'node:events';
-import { createGzip } from 'node:zlib';
 import type { Users } from '../domain/user.ts';
 import {
   CONTENT_TYPES,
   type ExpositionFormat,
   OPENMETRICS_END,
+  type Piece,
   renderRegistry,
 } from '../metrics/exposition.ts';
 import type { MetricsRegistry } from '../metrics/registry.ts';
-import { renderUserMetrics } from '../metrics/user-metrics.ts';
+import { UserMetrics } from '../metrics/user-metrics.ts';
+import { Gzip } from './gzip.ts';
 import type { Route } from './route.ts';
 
 /** What {@link createMetricsRoute} shows. */
@@ -35,6 +35,8 @@ type Body = readonly Uint8Array[];
  */
 export function createMetricsRoute(options: MetricsRouteOptions): MetricsRoute {
   const running = new Map<string, Promise<Body>>();
+  const gzip = new Gzip();
+  const render = createRenderer(options);
   let last: Promise<unknown> = Promise.resolve();
   const share = (format: ExpositionFormat, encoding: Encoding): Promise<Body> => {
     const key = `${format} ${encoding}`;
@@ -43,7 +45,8 @@ export function createMetricsRoute(options: MetricsRouteOptions): MetricsRoute {
       const before = last;
       body = (async () => {
         await before;
-        return await encode(renderMetrics(options, format), encoding);
+        const pieces = render(format);
+        return await (encoding === 'gzip' ? gzip.encode(pieces) : encodePlain(pieces));
       })().finally(() => running.delete(key));
       running.set(key, body);
       last = body.catch(() => undefined);
@@ -68,38 +71,23 @@ export function createMetricsRoute(options: MetricsRouteOptions): MetricsRoute {
   };
 }
 
-async function* renderMetrics(
-  options: MetricsRouteOptions,
-  format: ExpositionFormat,
-): AsyncGenerator<string> {
-  yield* renderRegistry(options.registry, format);
-  if (options.hasUserSeries) yield* renderUserMetrics(options.users, options.wallOffsetMs());
-  if (format === 'openmetrics') yield OPENMETRICS_END;
+/** Makes the pieces of an exposition. */
+function createRenderer({ registry, users, hasUserSeries, wallOffsetMs }: MetricsRouteOptions) {
+  const ofUsers = new UserMetrics(users);
+  return async function* render(format: ExpositionFormat): AsyncGenerator<Piece> {
+    for await (const text of renderRegistry(registry, format)) yield { place: 0, text: () => text };
+    if (hasUserSeries) yield* ofUsers.pieces(1, wallOffsetMs());
+    if (format === 'openmetrics') {
+      yield { place: Number.POSITIVE_INFINITY, text: () => OPENMETRICS_END };
+    }
+  };
 }
 
-/** The text as bytes. zlib compresses on its own threads, so a large scrape holds up no events. */
-async function encode(pieces: AsyncIterable<string>, encoding: Encoding): Promise<Body> {
-  const body: Uint8Array[] = [];
-  if (encoding === 'identity') {
-    for await (const piece of pieces) body.push(Buffer.from(piece));
-    return body;
-  }
-  const gzip = createGzip();
-  gzip.on('data', (bytes: Uint8Array) => body.push(bytes));
-  const ended = once(gzip, 'end');
-  // Whoever awaits it below may not come so far.
-  ended.catch(() => undefined);
-  try {
-    for await (const piece of pieces) {
-      if (!gzip.write(piece)) await once(gzip, 'drain');
-    }
-  } catch (error) {
-    gzip.destroy();
-    throw error;
-  }
-  gzip.end();
-  await ended;
-  return body;
+/** The text as it is. */
+async function encodePlain(pieces: AsyncIterable<Piece>): Promise<Body> {
+  const encoded: { place: number; bytes: Uint8Array }[] = [];
+  for await (const { place, text } of pieces) encoded.push({ place, bytes: Buffer.from(text()) });
+  return encoded.sort((left, right) => left.place - right.place).map(({ bytes }) => bytes);
 }
 
 /**

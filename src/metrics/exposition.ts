@@ -14,6 +14,16 @@ export const CONTENT_TYPES: Record<ExpositionFormat, string> = {
 /** Ends an OpenMetrics exposition. */
 export const OPENMETRICS_END = '# EOF\n';
 
+/** A part of an exposition. */
+export interface Piece {
+  /** Pieces of a lower place stand before it; those of the same place in the order they come in. */
+  readonly place: number;
+  /** Its text, as long as nobody has asked for the next piece. */
+  readonly text: () => string;
+  /** An object that is the same one in a later scrape if the text is; absent: it never is. */
+  readonly key?: () => object;
+}
+
 /** How many series are written before the event loop gets its turn; 1 or 2 ms of work. */
 const SLICE = 1000;
 

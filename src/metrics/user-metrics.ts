@@ -1,136 +1,220 @@
-import type { Session } from '../domain/session.ts';
+import { hash } from 'node:crypto';
 import { OVERFLOW_USER, type User, type Users } from '../domain/user.ts';
-import { escapeLabelValue, nextTurn } from './exposition.ts';
+import { escapeLabelValue, nextTurn, type Piece } from './exposition.ts';
 
 /** One family of per-user gauges. */
 interface UserFamily {
   readonly name: string;
   readonly help: string;
-  readonly valueOf: (user: User, wallOffsetMs: number) => number;
   /** Makes one value of those of several users. */
   readonly combine: (left: number, right: number) => number;
 }
 
 const sum = (left: number, right: number): number => left + right;
 
-/** The per-user gauges, in the order in which they are shown. */
+/** The per-user gauges, in the order in which they are shown and in which a user is read. */
 export const USER_FAMILIES: readonly UserFamily[] = [
   {
     name: 'coturn_user_sessions',
     help: 'Sessions of this user that exist now.',
-    valueOf: (user) => user.liveSessions,
     combine: sum,
   },
   {
     name: 'coturn_user_allocations',
     help: 'Allocations of this user that exist now.',
-    valueOf: (user) => sumOver(user, (session) => session.trustedAllocations),
     combine: sum,
   },
   {
     name: 'coturn_user_session_start_time_seconds',
     help: 'Unix time at which the oldest live session of this user began.',
-    valueOf: (user, wallOffsetMs) => Math.round(earliestStartMs(user) + wallOffsetMs) / 1000,
     combine: Math.min,
   },
   {
     name: 'coturn_user_session_received_bytes',
     help: 'Bytes received from this user in live sessions so far.',
-    valueOf: (user) => sumOver(user, (session) => session.clientBytes().received),
     combine: sum,
   },
   {
     name: 'coturn_user_session_sent_bytes',
     help: 'Bytes sent to this user in live sessions so far.',
-    valueOf: (user) => sumOver(user, (session) => session.clientBytes().sent),
     combine: sum,
   },
 ];
 
-/** How many users or allocations are read before the event loop gets its turn; 1 ms of work. */
-const SLICE = 1000;
-
-/** How much text is handed on at a time, in characters. */
-const CHUNK_LENGTH = 64 * 1024;
-
 /**
- * The text of the per-user gauges, in pieces. A hundred thousand users make half a million series,
- * so this is written in slices between which events are taken in, and not by prom-client, which
- * would hold up the event loop for seconds.
+ * How many users make a block, which is read and written in one turn of the event loop: 1 or 2 ms of
+ * work. Smaller ones would stay the same more often, and cost more to hand to zlib.
  */
-export async function* renderUserMetrics(
-  users: Users,
-  wallOffsetMs: number,
-): AsyncGenerator<string> {
-  if (users.count === 0) return;
-  // A copy: a user who leaves and comes again while this waits would be shown twice.
-  const shown = [...users.withSeries()];
-  const labels: string[] = [];
-  for (const family of USER_FAMILIES) {
-    let text = `# HELP ${family.name} ${family.help}\n# TYPE ${family.name} gauge\n`;
-    let work = 0;
-    for (let index = 0; index < shown.length; index += 1) {
-      const user = shown[index];
-      if (user === undefined || user.liveSessions === 0) continue;
-      labels[index] ??= labelsOf(user.realm, user.label);
-      text += `${family.name}${labels[index]} ${family.valueOf(user, wallOffsetMs)}\n`;
-      if (text.length >= CHUNK_LENGTH) {
-        yield text;
-        text = '';
-      }
-      work += workOf(user);
-      if (work < SLICE) continue;
-      work = 0;
-      await nextTurn();
-    }
-    yield text + (await renderOverflow(users, family, wallOffsetMs));
+const BLOCK = 500;
+
+/** How many allocations are read before the event loop gets its turn: few users can hold many. */
+const SLICE = 2_000;
+
+/** Some users, and what they looked like when somebody last asked. */
+class Block {
+  readonly users: readonly User[];
+  readonly #known: { digest: string; key: object }[] = [];
+
+  constructor(users: readonly User[]) {
+    this.users = users;
+  }
+
+  /** An object that stays the same as long as the values of the family do. */
+  keyOf(family: number, values: Float64Array): object {
+    // A digest takes a thousandth of the values, which would have to be kept for every user.
+    const digest = hash('sha1', values);
+    const known = this.#known[family];
+    if (known?.digest === digest) return known.key;
+    const key = {};
+    this.#known[family] = { digest, key };
+    return key;
   }
 }
 
-/** The labels of a user's series, made once for all families of a scrape. */
-function labelsOf(realm: string, user: string): string {
-  return `{realm="${escapeLabelValue(realm)}",user="${escapeLabelValue(user)}"}`;
+/**
+ * The per-user gauges. A hundred thousand users make half a million series, so they are read and
+ * written block by block, all families of a user at once, and others get their turn in between. Users
+ * keep their block from one scrape to the next, so that an encoder can keep the bytes of a block whose
+ * values are the same.
+ */
+export class UserMetrics {
+  readonly #users: Users;
+  #blocks: readonly Block[] = [];
+
+  constructor(users: Users) {
+    this.#users = users;
+  }
+
+  /**
+   * Their text, one place for each family; nothing when nobody is there.
+   *
+   * @param place of the first family
+   * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
+   */
+  async *pieces(place: number, wallOffsetMs: number): AsyncGenerator<Piece> {
+    // A copy: a user who leaves and comes again while this waits would be shown twice.
+    this.#blocks = regroup(this.#blocks, [...this.#users.withSeries()]);
+    if (this.#users.count === 0) return;
+    for (const [family, { name, help }] of USER_FAMILIES.entries()) {
+      const head = `# HELP ${name} ${help}\n# TYPE ${name} gauge\n`;
+      yield { place: place + family, text: () => head };
+    }
+    for (const block of this.#blocks) {
+      const values = await readBlock(block.users, wallOffsetMs);
+      let labels: readonly string[] | undefined;
+      for (const [family, { name }] of USER_FAMILIES.entries()) {
+        const ofFamily = columnOf(values, family);
+        yield {
+          place: place + family,
+          text: () => {
+            labels ??= block.users.map(({ realm, label }) => labelsOf(realm, label));
+            return renderLines(name, labels, ofFamily);
+          },
+          key: () => block.keyOf(family, ofFamily),
+        };
+      }
+      await nextTurn();
+    }
+    yield* this.#overflow(place, wallOffsetMs);
+  }
+
+  /** One series by realm for those beyond the cap. */
+  async *#overflow(place: number, wallOffsetMs: number): AsyncGenerator<Piece> {
+    const beyond = [...this.#users.beyondCap()];
+    const byRealm = new Map<string, number[]>();
+    for (let begin = 0; begin < beyond.length; begin += BLOCK) {
+      const users = beyond.slice(begin, begin + BLOCK);
+      const values = await readBlock(users, wallOffsetMs);
+      for (const [index, { realm }] of users.entries()) {
+        const ofRealm = byRealm.get(realm) ?? [];
+        byRealm.set(realm, ofRealm);
+        addUp(ofRealm, values, index);
+      }
+      await nextTurn();
+    }
+    const labels = [...byRealm.keys()].map((realm) => labelsOf(realm, OVERFLOW_USER));
+    for (const [family, { name }] of USER_FAMILIES.entries()) {
+      const values = Array.from(byRealm.values(), (ofRealm) => ofRealm[family] ?? Number.NaN);
+      yield { place: place + family, text: () => renderLines(name, labels, values) };
+    }
+  }
 }
 
-async function renderOverflow(
-  users: Users,
-  family: UserFamily,
-  wallOffsetMs: number,
-): Promise<string> {
-  const byRealm = new Map<string, number>();
+/**
+ * The same users in blocks, in the order in which they came. A block that nobody has left stays as it
+ * is; one that is less than half full goes along with the next.
+ */
+function regroup(blocks: readonly Block[], users: readonly User[]): Block[] {
+  const regrouped: Block[] = [];
+  let begin = 0;
+  let end = 0;
+  for (const block of blocks) {
+    for (const user of block.users) if (users[end] === user) end += 1;
+    if (end - begin < BLOCK / 2) continue;
+    const isSame = end - begin === block.users.length && users[begin] === block.users[0];
+    regrouped.push(isSame ? block : new Block(users.slice(begin, end)));
+    begin = end;
+  }
+  for (; begin < users.length; begin += BLOCK) {
+    regrouped.push(new Block(users.slice(begin, begin + BLOCK)));
+  }
+  return regrouped;
+}
+
+/** The values of some users, family after family; not a number for those who are not shown. */
+async function readBlock(users: readonly User[], wallOffsetMs: number): Promise<Float64Array> {
+  const count = users.length;
+  const values = new Float64Array(USER_FAMILIES.length * count).fill(Number.NaN);
   let work = 0;
-  for (const user of [...users.beyondCap()]) {
+  for (const [index, user] of users.entries()) {
     if (user.liveSessions === 0) continue;
-    const value = family.valueOf(user, wallOffsetMs);
-    const known = byRealm.get(user.realm);
-    byRealm.set(user.realm, known === undefined ? value : family.combine(known, value));
-    work += workOf(user);
+    let [allocations, startedAtMs, received, sent] = [0, Number.POSITIVE_INFINITY, 0, 0];
+    for (const session of user.sessions) {
+      if (!session.isShown) continue;
+      const bytes = session.clientBytes();
+      allocations += session.trustedAllocations;
+      startedAtMs = Math.min(startedAtMs, session.startedAtMs);
+      received += bytes.received;
+      sent += bytes.sent;
+      work += session.open.length;
+    }
+    values[index] = user.liveSessions;
+    values[count + index] = allocations;
+    values[2 * count + index] = Math.round(startedAtMs + wallOffsetMs) / 1000;
+    values[3 * count + index] = received;
+    values[4 * count + index] = sent;
     if (work < SLICE) continue;
     work = 0;
     await nextTurn();
   }
+  return values;
+}
+
+/** What was read of one family. */
+function columnOf(values: Float64Array, family: number): Float64Array {
+  const count = values.length / USER_FAMILIES.length;
+  return values.subarray(family * count, (family + 1) * count);
+}
+
+/** Adds the values of one user to those of its realm. */
+function addUp(ofRealm: number[], values: Float64Array, index: number): void {
+  for (const [family, { combine }] of USER_FAMILIES.entries()) {
+    const value = columnOf(values, family)[index] ?? Number.NaN;
+    if (Number.isNaN(value)) return;
+    const known = ofRealm[family];
+    ofRealm[family] = known === undefined ? value : combine(known, value);
+  }
+}
+
+function renderLines(name: string, labels: readonly string[], values: ArrayLike<number>): string {
   let text = '';
-  for (const [realm, value] of byRealm) {
-    text += `${family.name}${labelsOf(realm, OVERFLOW_USER)} ${value}\n`;
+  for (const [index, ofUser] of labels.entries()) {
+    const value = values[index] ?? Number.NaN;
+    if (!Number.isNaN(value)) text += `${name}${ofUser} ${value}\n`;
   }
   return text;
 }
 
-/** What reading a user costs: few users can hold very many allocations. */
-function workOf(user: User): number {
-  return 1 + sumOver(user, (session) => session.liveAllocations);
-}
-
-function sumOver(user: User, read: (session: Session) => number): number {
-  let total = 0;
-  for (const session of user.sessions) if (session.isShown) total += read(session);
-  return total;
-}
-
-function earliestStartMs(user: User): number {
-  let earliest = Number.POSITIVE_INFINITY;
-  for (const { isShown, startedAtMs } of user.sessions) {
-    if (isShown) earliest = Math.min(earliest, startedAtMs);
-  }
-  return earliest;
+function labelsOf(realm: string, user: string): string {
+  return `{realm="${escapeLabelValue(realm)}",user="${escapeLabelValue(user)}"}`;
 }

@@ -6,6 +6,7 @@ import { createUserName } from '../../../src/domain/user.ts';
 import {
   type ExpositionFormat,
   OPENMETRICS_END,
+  type Piece,
   renderRegistry,
 } from '../../../src/metrics/exposition.ts';
 import {
@@ -14,7 +15,7 @@ import {
   registerMetrics,
 } from '../../../src/metrics/registry.ts';
 import type { SessionObserver } from '../../../src/metrics/session-metrics.ts';
-import { renderUserMetrics } from '../../../src/metrics/user-metrics.ts';
+import { UserMetrics } from '../../../src/metrics/user-metrics.ts';
 import { WebStats } from '../../../src/metrics/web-metrics.ts';
 import { RecordStats } from '../../../src/records/record-queue.ts';
 import type { Source } from '../../../src/sources/source.ts';
@@ -127,7 +128,7 @@ export class Scraped {
 
   /** The per-user gauges. */
   userText(): Promise<string> {
-    return join(renderUserMetrics(this.tracker.users, WALL_OFFSET_MS));
+    return joinPieces(new UserMetrics(this.tracker.users).pieces(0, WALL_OFFSET_MS));
   }
 }
 
@@ -167,6 +168,13 @@ export async function join(pieces: AsyncIterable<string>): Promise<string> {
   let text = '';
   for await (const piece of pieces) text += piece;
   return text;
+}
+
+/** The text of pieces, in the order of their places. */
+export async function joinPieces(pieces: AsyncIterable<Piece>): Promise<string> {
+  const texts: string[] = [];
+  for await (const { place, text } of pieces) texts[place] = (texts[place] ?? '') + text();
+  return texts.join('');
 }
 
 /** An exposition without the metrics of the process, which are different each time. */

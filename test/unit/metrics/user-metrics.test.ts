@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { renderUserMetrics, USER_FAMILIES } from '../../../src/metrics/user-metrics.ts';
+import { USER_FAMILIES, UserMetrics } from '../../../src/metrics/user-metrics.ts';
 import { parseExposition, type Sample } from '../../support/exposition.ts';
 import { runPromtool } from '../../support/promtool.ts';
-import { familiesOf, join, LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from './scrape.ts';
+import { familiesOf, joinPieces, LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from './scrape.ts';
 
 const REALM = 'example.org';
 
@@ -27,7 +27,7 @@ function repeated(samples: readonly Sample[]): string[] {
   return samples.map(seriesOf).filter((series) => seen.size === seen.add(series).size);
 }
 
-describe('renderUserMetrics', () => {
+describe('UserMetrics', () => {
   it('gives no text when there is no user', async () => {
     expect(await new Scraped().userText()).toBe('');
   });
@@ -134,16 +134,23 @@ describe('renderUserMetrics', () => {
   it('shows a user once whose last session ends and first begins while it is written', async () => {
     const scraped = new Scraped({ maxUsers: 10_000 });
     for (let id = 1; id <= 2_500; id += 1) scraped.begin(who(`user-${id}`, id));
-    const pieces = renderUserMetrics(scraped.tracker.users, WALL_OFFSET_MS);
-    // Runs up to the first turn of the event loop that it grants to others.
-    const first = pieces.next();
+    const pieces = new UserMetrics(scraped.tracker.users).pieces(0, WALL_OFFSET_MS);
+    const texts: string[] = Array.from(USER_FAMILIES, () => '');
+    const take = async (): Promise<boolean> => {
+      const { done, value } = await pieces.next();
+      if (!done) texts[value.place] += value.text();
+      return !done;
+    };
+    // The heads, and all of the first block.
+    for (let count = 0; count < 2 * USER_FAMILIES.length; count += 1) await take();
     scraped
       .end(who('user-1', 1))
       .pass(LINGER_MS + 1)
       .begin(who('user-1', 9_999));
-    const piece = await first;
-    const text = (piece.done ? '' : piece.value) + (await join(pieces));
-    expect(repeated(parseExposition(text).samples)).toEqual([]);
+    while (await take());
+    const { samples } = parseExposition(texts.join(''));
+    expect(repeated(samples)).toEqual([]);
+    expect(samples).toHaveLength(USER_FAMILIES.length * 2_500);
   });
 
   it('grants others their turn of the event loop', async () => {
@@ -158,9 +165,63 @@ describe('renderUserMetrics', () => {
     setImmediate(count);
     const text = await scraped.userText();
     isWritten = true;
-    expect(turns).toBeGreaterThanOrEqual(USER_FAMILIES.length * 3);
+    expect(turns).toBeGreaterThanOrEqual(6);
     expect(parseExposition(text).samples).toHaveLength(USER_FAMILIES.length * 3_000);
     expect(familiesOf(text).map(({ name }) => name)).toEqual(USER_FAMILIES.map(({ name }) => name));
+  });
+
+  it('shows in a later scrape what a first one would, whoever came and left between', async () => {
+    const scraped = new Scraped({ maxUsers: 1_900 });
+    const metrics = new UserMetrics(scraped.tracker.users);
+    const users = (begin: number, end: number): Who[] =>
+      Array.from({ length: end - begin }, (_, at) => who(`user-${begin + at}`, begin + at + 1));
+    const steps: (() => unknown)[] = [
+      () => users(0, 1_200).map((user) => scraped.begin(user)),
+      () => scraped.relay(who('user-700', 701), { received: 100, sent: 200 }),
+      () => users(0, 400).map((user) => scraped.end(user)),
+      () => scraped.pass(LINGER_MS + 1),
+      // More than the cap: some of them beyond it.
+      () => users(1_200, 2_500).map((user) => scraped.begin(user)),
+      () => users(450, 1_800).map((user) => scraped.end(user)),
+      () => scraped.pass(LINGER_MS + 1),
+      () => users(0, 100).map((user) => scraped.begin(user)),
+    ];
+    for (const step of steps) {
+      step();
+      const lines = (await joinPieces(metrics.pieces(0, WALL_OFFSET_MS))).split('\n');
+      expect(lines).toEqual((await scraped.userText()).split('\n'));
+    }
+  });
+
+  it('gives the same key only for a text that is the same', async () => {
+    const scraped = new Scraped({ maxUsers: 5_000 });
+    for (let id = 1; id <= 2_000; id += 1) scraped.begin(who(`user-${id}`, id));
+    const metrics = new UserMetrics(scraped.tracker.users);
+    const texts = new Map<object, string>();
+    /** Which blocks are new to us, by family. */
+    const rendered = async (): Promise<number[]> => {
+      const fresh = USER_FAMILIES.map(() => 0);
+      for await (const { place, text, key } of metrics.pieces(0, WALL_OFFSET_MS)) {
+        if (key === undefined) continue;
+        const known = texts.get(key());
+        if (known === undefined) fresh[place] = (fresh[place] ?? 0) + 1;
+        else expect(text()).toBe(known);
+        texts.set(key(), text());
+      }
+      return fresh;
+    };
+    expect(await rendered()).toEqual([4, 4, 4, 4, 4]);
+    expect(await rendered()).toEqual([0, 0, 0, 0, 0]);
+    scraped.relay(who('user-1', 1), { received: 100, sent: 0 });
+    expect(await rendered()).toEqual([0, 0, 0, 1, 0]);
+    scraped
+      .begin(who('user-700', 9_001))
+      .relay(who('user-1999', 1_999), { received: 0, sent: 100 });
+    expect(await rendered()).toEqual([0, 1, 0, 0, 1]);
+    scraped.end(who('user-1200', 1_200)).pass(LINGER_MS + 1);
+    expect(await rendered()).toEqual([1, 1, 1, 1, 1]);
+    scraped.begin(who('newcomer', 9_002));
+    expect(await rendered()).toEqual([1, 1, 1, 1, 1]);
   });
 
   it('passes promtool', async () => {
