@@ -37,7 +37,7 @@ const TYPES: Readonly<Record<string, Schema>> = {
 const SINCE_FIRST: ReadonlySet<string> = new Set([
   ...['level', 'time', 'event', 'schema', 'session_id', 'realm', 'user', 'username', 'server'],
   ...['start', 'end', 'duration_seconds', 'reason', 'relayed', 'complete', 'start_known'],
-  ...['allocations', 'transport', 'tls', 'client', 'received_bytes', 'sent_bytes'],
+  ...['allocations', 'transport', 'tls', 'received_bytes', 'sent_bytes'],
   ...['received_packets', 'sent_packets', 'peer_received_bytes', 'peer_sent_bytes'],
   ...['peer_received_packets', 'peer_sent_packets', 'missed_bytes'],
 ]);

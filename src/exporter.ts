@@ -4,9 +4,10 @@ import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { BuildInfo } from './build-info.ts';
 import type { Config } from './config/config.ts';
+import { openUserNames } from './config/user-names.ts';
 import { formatHostPort, type HostPort } from './config/values.ts';
 import { Tracker } from './domain/tracker.ts';
-import { createUserName } from './domain/user.ts';
+import type { Hide, UserNames } from './domain/user.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { createLandingPage } from './http/landing/page.ts';
 import { isHeard, type PublishTarget, setupLine } from './http/landing/setup.ts';
@@ -164,13 +165,15 @@ async function wire(config: Config, context: ExporterContext) {
   const { log, build } = context;
   const clock = createClock();
   const { nowMs, wallOffsetMs } = clock;
-  const tracker = createTracker(config, clock);
+  const names = await openUserNames(config.users);
+  const tracker = createTracker(config, clock, names);
   const { ledger, users } = tracker;
   const sources = await createSources(config, { sink: tracker, nowMs, log });
   const records = createRecords(config, clock, context);
   const state = new StateStats();
   const web = new WebStats();
-  const keeper = createKeeper(config, { log, clock, tracker, sources, state });
+  const { hide } = names;
+  const keeper = createKeeper(config, { log, clock, tracker, hide, sources, state });
   const registry = createRegistry();
   const observer = registerMetrics(registry, {
     tracker,
@@ -233,11 +236,11 @@ function publishTargets({ redis, statsdb }: Config, sources: Sources): PublishTa
   return [...byRedis, ...direct];
 }
 
-function createTracker(config: Config, { wallOffsetMs }: Clock): Tracker {
+function createTracker(config: Config, { wallOffsetMs }: Clock, names: UserNames): Tracker {
   return new Tracker({
     groupBy: config.session.groupBy,
     lingerMs: config.session.lingerMs,
-    userName: createUserName(config.users),
+    ...names,
     newSessionId: createSessionIds(wallOffsetMs),
     maxUsers: config.users.maxSeries,
     maxRealms: config.realms.maxSeries,
@@ -259,12 +262,13 @@ interface KeeperParts {
   readonly log: Logger;
   readonly clock: Clock;
   readonly tracker: Tracker;
+  readonly hide: Hide | undefined;
   readonly sources: Sources;
   readonly state: StateStats;
 }
 
 function createKeeper(config: Config, parts: KeeperParts): StateKeeper | undefined {
-  const { log, clock, tracker, sources, state } = parts;
+  const { log, clock, tracker, hide, sources, state } = parts;
   const path = config.state.file;
   if (path === undefined) return undefined;
   const recordFile = config.records.file;
@@ -273,6 +277,7 @@ function createKeeper(config: Config, parts: KeeperParts): StateKeeper | undefin
     intervalMs: config.state.intervalMs,
     tracker,
     sources: sources.all.map((source) => source.stats),
+    hide,
     ...clock,
     stats: state,
     recentRecords: () =>

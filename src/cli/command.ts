@@ -3,6 +3,7 @@ import type { BuildInfo } from '../build-info.ts';
 import type { CommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
 import type { Environment } from '../config/option-parser.ts';
+import { openUserNames } from '../config/user-names.ts';
 import { checkFiles } from './check-files.ts';
 
 /** What a command gets from the process it runs in. */
@@ -37,6 +38,7 @@ export async function answerOrRun(
       context.stdout.write(`coturn-exporter ${context.build.version}\n`);
       return 0;
     case 'check-config':
+      await openUserNames(command.config.users);
       await checkWebConfig(command.config);
       await checkFiles(command.config);
       context.stdout.write('configuration is valid\n');

@@ -8,6 +8,7 @@ import {
   type LogLevel,
   OPTIONS,
   type OptionValues,
+  type RecordedClient,
   type SessionGrouping,
   type UserLabel,
 } from './options.ts';
@@ -60,8 +61,12 @@ export interface Config {
   };
   readonly users: {
     readonly label: UserLabel;
+    /** A regular expression that nobody has tried yet; absent: none. */
+    readonly pattern?: string;
     /** One character. */
     readonly restSeparator: string;
+    /** There with the label `hash` only. */
+    readonly hashKeyFile?: string;
     /** Users with their own series, at least 1. */
     readonly maxSeries: number;
   };
@@ -70,6 +75,7 @@ export interface Config {
   readonly records: {
     /** Absent: records go to standard output. */
     readonly file?: string;
+    readonly client: RecordedClient;
     /** Absent: the exporter is alone. */
     readonly replica?: string;
   };
@@ -119,14 +125,11 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
     statsdb,
     web: webConfig(values),
     session: sessionConfig(values),
-    users: {
-      label: values['user.label'],
-      restSeparator: values['user.rest-separator'],
-      maxSeries: values['user.max-series'],
-    },
+    users: usersConfig(values),
     realms: { maxSeries: values['realm.max-series'] },
     records: {
       ...(records === '-' || records === 'stdout' ? {} : { file: records }),
+      client: values['records.client'],
       ...(replica === undefined ? {} : { replica }),
     },
     state: stateConfig(values),
@@ -139,6 +142,25 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
 export function listSecrets(config: Config): string[] {
   const { redis, statsdb } = config;
   return [...redis.secrets, ...(statsdb.password === undefined ? [] : [statsdb.password])];
+}
+
+function usersConfig(values: OptionValues): Config['users'] {
+  const label = values['user.label'];
+  const pattern = values['user.pattern'];
+  const hashKeyFile = values['user.hash-key-file'];
+  if (label === 'hash' && hashKeyFile === undefined) {
+    throw unused('user.label=hash', '--user.hash-key-file with it');
+  }
+  if (label !== 'hash' && hashKeyFile !== undefined) {
+    throw unused('user.hash-key-file', '--user.label=hash with it');
+  }
+  return {
+    label,
+    restSeparator: values['user.rest-separator'],
+    maxSeries: values['user.max-series'],
+    ...(pattern === undefined ? {} : { pattern }),
+    ...(hashKeyFile === undefined ? {} : { hashKeyFile }),
+  };
 }
 
 function logConfig(values: OptionValues): Config['log'] {

@@ -16,8 +16,8 @@ export class WrongFileError extends Error {
   }
 }
 
-/** How {@link readTextFile} reads. */
-export interface ReadTextOptions {
+/** How a file is read. */
+export interface ReadOptions {
   /** More than this is refused. */
   readonly maxBytes?: number;
   /** Not through a symbolic link. */
@@ -25,24 +25,33 @@ export interface ReadTextOptions {
 }
 
 /**
- * The text of a regular file, UTF-8, without a byte order mark. Nothing is waited for: a pipe, whose
- * writer may never come, is refused like everything else that is no file.
+ * The text of a regular file, UTF-8, without a byte order mark.
+ *
+ * @throws like {@link readBytes}
+ */
+export function readTextFile(path: string, options?: ReadOptions): string {
+  const text = readBytes(path, options).toString('utf8');
+  return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+}
+
+/**
+ * The bytes of a regular file. Nothing is waited for: a pipe, whose writer may never come, is refused
+ * like everything else that is no file.
  *
  * @throws {WrongFileError} for what is no regular file, or too large
  * @throws what the system says, for example ENOENT or EACCES
  */
-export function readTextFile(
+export function readBytes(
   path: string,
-  { maxBytes = Number.POSITIVE_INFINITY, noFollow = false }: ReadTextOptions = {},
-): string {
+  { maxBytes = Number.POSITIVE_INFINITY, noFollow = false }: ReadOptions = {},
+): Buffer {
   const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
   const fd = openSync(path, O_RDONLY | O_NONBLOCK | (noFollow ? O_NOFOLLOW : 0));
   try {
     const stats = fstatSync(fd);
     if (!stats.isFile()) throw new WrongFileError('a regular file');
     if (stats.size > maxBytes) throw new WrongFileError(`a file of at most ${maxBytes} bytes`);
-    const text = readFileSync(fd, 'utf8');
-    return text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text;
+    return readFileSync(fd);
   } finally {
     closeSync(fd);
   }

@@ -17,7 +17,10 @@ import {
 export type SessionGrouping = 'user' | 'client' | 'allocation';
 
 /** How the `user` label is made of a username. */
-export type UserLabel = 'userid' | 'raw' | 'none';
+export type UserLabel = 'userid' | 'raw' | 'hash' | 'none';
+
+/** What a record tells of where its client connected from. */
+export type RecordedClient = 'address' | 'none';
 
 /** Levels of the operational log, as pino names them. */
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -49,10 +52,13 @@ export interface OptionValues {
   readonly 'session.linger': number;
   readonly 'session.relayed-min-bytes': number | undefined;
   readonly 'user.label': UserLabel;
+  readonly 'user.pattern': string | undefined;
   readonly 'user.rest-separator': string;
+  readonly 'user.hash-key-file': string | undefined;
   readonly 'user.max-series': number;
   readonly 'realm.max-series': number;
   readonly 'records.file': string;
+  readonly 'records.client': RecordedClient;
   readonly 'records.replica': string | undefined;
   readonly 'state.file': string | undefined;
   readonly 'state.interval': number;
@@ -205,15 +211,29 @@ export const OPTIONS: OptionTable<OptionValues> = {
   },
   'user.label': {
     kind: 'single',
-    type: choice(['userid', 'raw', 'none']),
+    type: choice(['userid', 'raw', 'hash', 'none']),
     default: 'userid',
-    help: 'User shown in metrics and records: userid is the username without the expiry of TURN REST credentials, raw is the whole username, none means no per-user series.',
+    help: 'User shown in metrics and records: userid is the username without the expiry of TURN REST credentials, raw is the whole username, hash is a keyed hash of the userid and hides names and client addresses everywhere, none means no per-user series.',
+  },
+  'user.pattern': {
+    kind: 'single',
+    type: {
+      placeholder: 'REGEXP',
+      expected: 'a regular expression',
+      parse: (text): Parsed<string> => (text === '' ? { ok: false } : { ok: true, value: text }),
+    },
+    help: 'Regular expression (RE2 syntax) for usernames: its named group user becomes the user, the others become attr_<name> in records. Names that do not match are taken as --user.label says (docs/privacy.md).',
   },
   'user.rest-separator': {
     kind: 'single',
     type: separator(),
     default: ':',
     help: 'Character between expiry and userid in TURN REST usernames.',
+  },
+  'user.hash-key-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'File with the key of --user.label=hash, for example made by openssl rand -hex 32.',
   },
   'user.max-series': {
     kind: 'single',
@@ -232,6 +252,12 @@ export const OPTIONS: OptionTable<OptionValues> = {
     type: datedFilePath('the path of a file, or stdout'),
     default: 'stdout',
     help: 'File for the records of finished sessions; - or stdout means standard output. With %Y-%m-%d in its name there is one file a day (UTC) and a link to the newest, else it is reopened on SIGHUP for logrotate.',
+  },
+  'records.client': {
+    kind: 'single',
+    type: choice(['address', 'none']),
+    default: 'address',
+    help: 'Whether records tell the addresses of clients.',
   },
   'records.replica': {
     kind: 'single',

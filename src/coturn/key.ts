@@ -81,6 +81,11 @@ export function buildAllocationKey(realm: string, username: string, id: string):
   return `${realm === '' ? WITHOUT_REALM : WITH_REALM}${names}${ALLOCATION}${id}`;
 }
 
+/** The key of an allocation, with another name in place of the user's. */
+export function withUsername({ allocationKey, realm }: StatsKey, username: string): string {
+  return buildAllocationKey(realm, username, allocationKey.slice(-ID_LENGTH));
+}
+
 function topicOf(key: string): Topic | undefined {
   return TOPICS.find(
     (topic) => key.endsWith(topic) && key.charAt(key.length - topic.length - 1) === '/',

@@ -109,12 +109,8 @@ export class AllocationIndex<T extends Indexed> {
     if (position >> PAGE_BITS >= this.#pages.length) {
       this.#pages.push(new Float64Array(ROW_LENGTH << PAGE_BITS));
     }
-    this.#keys[position] = key;
     this.#size += 1;
-    if (this.#place(this.#hash(key), position + 1) > MAX_PROBES && !this.#hashesWholeKeys) {
-      this.#hashesWholeKeys = true;
-      this.#rebuild(this.#slots.length, (position) => this.#hash(this.#keys[position] ?? ''));
-    }
+    this.#enter(position, key);
     return { page: this.pageOf(position), offset: this.offsetOf(position), position };
   }
 
@@ -127,15 +123,19 @@ export class AllocationIndex<T extends Indexed> {
   delete(entry: T): void {
     const { position, page, offset } = entry.row;
     if (this.#entries[position] !== entry) return;
-    const hash = this.#hash(entry.key);
-    let slot = hash & this.#mask;
-    while (this.#slots[slot * 2 + 1] !== position + 1) slot = (slot + 1) & this.#mask;
-    this.#close(slot);
+    this.#close(this.#slotOf(entry));
     this.#keys[position] = undefined;
     this.#entries[position] = undefined;
     page.fill(0, offset, offset + ROW_LENGTH);
     this.#free.push(position);
     this.#size -= 1;
+  }
+
+  /** Puts an entry under another key, which must be free; its row stays. */
+  rename(entry: T, key: string): void {
+    const { position } = entry.row;
+    this.#close(this.#slotOf(entry));
+    this.#enter(position, key);
   }
 
   /** All entries, in no order. One that is added meanwhile may be missing. */
@@ -154,8 +154,21 @@ export class AllocationIndex<T extends Indexed> {
     return ((slot - first) & this.#mask) + 1;
   }
 
+  #slotOf({ key, row }: T): number {
+    let slot = this.#hash(key) & this.#mask;
+    while (this.#slots[slot * 2 + 1] !== row.position + 1) slot = (slot + 1) & this.#mask;
+    return slot;
+  }
+
   #hash(key: string): number {
     return this.#hashesWholeKeys ? wholeHashOf(key, this.#seed) : hashOf(key);
+  }
+
+  #enter(position: number, key: string): void {
+    this.#keys[position] = key;
+    if (this.#place(this.#hash(key), position + 1) <= MAX_PROBES || this.#hashesWholeKeys) return;
+    this.#hashesWholeKeys = true;
+    this.#rebuild(this.#slots.length, (each) => this.#hash(this.#keys[each] ?? ''));
   }
 
   /** @returns how many slots it looked at */

@@ -23,6 +23,7 @@ import {
   trafficAt,
   UNALLOCATED,
 } from './traffic.ts';
+import { type Hide, hideUser } from './user.ts';
 
 /** What an {@link AllocationTable} works with. */
 export interface AllocationTableOptions {
@@ -31,6 +32,7 @@ export interface AllocationTableOptions {
   readonly ledger: Ledger;
   readonly sessions: SessionTable;
   readonly parked: ParkedTraffic;
+  readonly hide?: Hide | undefined;
 }
 
 /** Where and when a message came. */
@@ -67,7 +69,7 @@ export class AllocationTable {
    */
   apply(arrival: Arrival, event: AllocationEvent): RejectReason | undefined {
     const { origin, key, nowMs } = arrival;
-    let known = origin.allocations.get(key.allocationKey);
+    let known = this.find(origin, key);
     if (known?.endReason === 'restarted') {
       // Its process is dead: this is of the next one, which gives out the same ids.
       this.#close(known);
@@ -97,6 +99,17 @@ export class AllocationTable {
         return undefined;
       }
     }
+  }
+
+  /** The allocation of a key, also where an earlier process has saved it with its user hidden. */
+  find(origin: Origin, key: StatsKey): Allocation | undefined {
+    const known = origin.allocations.get(key.allocationKey);
+    if (known !== undefined || origin.hidden.size === 0) return known;
+    const hidden = hideUser(key, this.#options.hide);
+    if (!origin.hidden.has(hidden)) return undefined;
+    const found = origin.allocations.get(hidden);
+    found?.recognise(copyText(key.allocationKey));
+    return found;
   }
 
   #applyNew(arrival: Arrival, known: Allocation | undefined, status: AliveStatus): void {
@@ -142,7 +155,7 @@ export class AllocationTable {
     const hadLifetimeMs = allocation.lifetimeMs;
     allocation.redescribe(this.#options.ledger.server(session.account, server), status);
     allocation.account.countRefresh();
-    allocation.noteConnection(connection);
+    allocation.noteConnection(connection, this.#options.hide);
     // A longer lifetime is found out when the old deadline comes; a shorter one would come too late.
     if (allocation.lifetimeMs < hadLifetimeMs) {
       this.#deadlines.remove(allocation);
@@ -221,7 +234,7 @@ export class AllocationTable {
     );
     this.admit(allocation, nowMs);
     if (!startKnown) session.noteAdopted();
-    allocation.noteConnection(connection);
+    allocation.noteConnection(connection, this.#options.hide);
     const parked = this.#options.parked.take(origin, allocation.key);
     if (parked !== undefined) allocation.report(CLIENT, parked.traffic);
     return allocation;
@@ -264,6 +277,7 @@ export class AllocationTable {
     session.close(allocation, settlement);
     // Last, for it takes away the numbers.
     origin.allocations.delete(allocation);
+    origin.hidden.delete(allocation.key);
     if (session.open.length === 0) this.#options.sessions.finish(session);
   }
 

@@ -1,6 +1,6 @@
 import { addressOf } from '../coturn/connection.ts';
 import type { Connection, TlsVersion, Transport } from '../coturn/event.ts';
-import { copyText } from '../coturn/key.ts';
+import { copyText, parseStatsKey } from '../coturn/key.ts';
 import type { IndexRow } from './allocation-index.ts';
 import type { Waiting } from './deadlines.ts';
 import type { EndReason, ServerAccount } from './ledger.ts';
@@ -31,6 +31,7 @@ import {
   trafficOf,
   unwrapPeerTotal,
 } from './traffic.ts';
+import { type Hide, hideUser } from './user.ts';
 
 /** The lifetime of an allocation whose status was never seen, in ms (RFC 8656 §3.2: 10 minutes). */
 export const DEFAULT_LIFETIME_MS = 600_000;
@@ -75,6 +76,8 @@ export class Allocation implements Waiting {
 
   /** Its key without the topic. */
   readonly key: string;
+  /** The same where names are hidden, once it was asked for. */
+  readonly hiddenKey: string = '';
   readonly origin: Origin;
   readonly session: Session;
   /** Where its traffic is counted; changes when a status message tells the server. */
@@ -298,10 +301,34 @@ export class Allocation implements Waiting {
   }
 
   /** Tells its session how it is connected. */
-  noteConnection(connection: Connection | undefined): void {
+  noteConnection(connection: Connection | undefined, hide?: Hide): void {
     const { session, account, transport, tls } = this;
-    const client = connection === undefined ? '' : copyText(addressOf(connection.remote));
+    const address = connection === undefined ? '' : copyText(addressOf(connection.remote));
+    const client = address === '' || hide === undefined ? address : hide(address);
     session.note({ server: account.server, transport, tls, client });
+  }
+
+  /** Its key as it is outside of this process. */
+  shownKey(hide: Hide | undefined): string {
+    if (hide === undefined) return this.key;
+    if (this.hiddenKey === '') {
+      const key = parseStatsKey(`${this.key}/status`);
+      if (key.ok) own(this).hiddenKey = hideUser(key, hide);
+    }
+    return this.hiddenKey;
+  }
+
+  /** An earlier process saved it under a key that hides its user. */
+  noteHidden(): void {
+    own(this).hiddenKey = this.key;
+    this.origin.hidden.add(this.key);
+  }
+
+  /** Its key is known again, of which only the hidden one was. */
+  recognise(key: string): void {
+    this.origin.hidden.delete(this.key);
+    this.origin.allocations.rename(this, key);
+    own(this).key = key;
   }
 
   /** Adds a report to its sums and to the counters. */

@@ -14,6 +14,8 @@ export class Origin {
   readonly server: string;
   /** What lives or lingers here, by the key without its topic. */
   readonly allocations: AllocationIndex<Allocation>;
+  /** Keys in {@link allocations} that an earlier process saved with their users hidden. */
+  readonly hidden: Set<string> = new Set();
   /** What scans have found of its status keys. */
   readonly keys: StatusKeys = new StatusKeys();
   /**

@@ -51,7 +51,7 @@ export class KeyScan {
     if (!parsed.ok) return this.#origin.stats.countRejected(parsed.reason);
     if (parsed.topic !== 'status' || !this.#isOurs(parsed)) return;
     this.#found += 1;
-    const known = this.#origin.allocations.get(parsed.allocationKey);
+    const known = this.#table.find(this.#origin, parsed);
     if (known !== undefined) {
       known.noteFound(this.#number);
       this.#servers.add(known.account.server);

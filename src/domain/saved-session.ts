@@ -7,7 +7,7 @@ import type { Relayed } from './relayed.ts';
 import type { Session } from './session.ts';
 import type { SessionTable } from './session-table.ts';
 import { numbersOf, type TrafficNumbers } from './traffic.ts';
-import type { Users } from './user.ts';
+import type { Attributes, Hide, Users } from './user.ts';
 
 /**
  * A session as a state file keeps it, all that its record will need. Times are Unix
@@ -37,6 +37,8 @@ export interface SavedSession {
   readonly relayedSoFar: Relayed;
   readonly client: TrafficNumbers;
   readonly peer: TrafficNumbers;
+  /** Null for none. */
+  readonly attributes: Attributes | null;
   /** Those that live or linger; empty when it has finished and its record was not written yet. */
   readonly open: readonly SavedAllocation[];
 }
@@ -79,6 +81,8 @@ export interface RestoreOptions {
    * of a total was counted by nobody.
    */
   readonly pastCounted: boolean;
+  /** Its keys hide their users, as those of this process would; default: they hide nothing. */
+  readonly isHidden?: boolean;
   /** What to add to the tracker's time to get Unix time in ms. */
   readonly wallOffsetMs: number;
   readonly nowMs: number;
@@ -92,12 +96,17 @@ export interface RestoreTarget {
   readonly table: AllocationTable;
 }
 
-/**
- * A session in the form of a state file.
- *
- * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
- */
-export function saveSession(session: Session, wallOffsetMs: number): SavedSession {
+/** How sessions are saved. */
+interface SaveOptions {
+  /** What to add to the tracker's time to get Unix time in ms. */
+  readonly wallOffsetMs: number;
+  /** Absent: names are saved as they are. */
+  readonly hide: Hide | undefined;
+}
+
+/** A session in the form of a state file. */
+export function saveSession(session: Session, options: SaveOptions): SavedSession {
+  const { wallOffsetMs } = options;
   for (const allocation of session.open) session.noteGaps(allocation);
   return {
     id: session.id,
@@ -123,14 +132,18 @@ export function saveSession(session: Session, wallOffsetMs: number): SavedSessio
     relayedSoFar: session.relayedSoFar,
     client: numbersOf(session.client),
     peer: numbersOf(session.peer),
-    open: session.open.map((allocation) => saveAllocation(allocation, wallOffsetMs)),
+    attributes: session.attributes ?? null,
+    open: session.open.map((allocation) => saveAllocation(allocation, options)),
   };
 }
 
-function saveAllocation(allocation: Allocation, wallOffsetMs: number): SavedAllocation {
+function saveAllocation(
+  allocation: Allocation,
+  { wallOffsetMs, hide }: SaveOptions,
+): SavedAllocation {
   const { clientTotal, peerTotal, held } = allocation;
   return {
-    key: allocation.key,
+    key: allocation.shownKey(hide),
     source: allocation.origin.stats.name,
     origin: allocation.origin.server,
     server: allocation.account.server,
@@ -181,6 +194,7 @@ export function restoreSession(
     realm: account.realm === saved.realm ? account.realm : saved.realm,
     userName,
     username,
+    attributes: saved.attributes ?? undefined,
     startKnown,
     startedAtMs: toTracker(saved.startedAtMs),
   });
@@ -204,9 +218,22 @@ export function restoreSession(
       endedAtMs: toTracker(one.endedAtMs),
       nowMs,
     });
+    if (options.isHidden === true) allocation.noteHidden();
     table.admit(allocation, nowMs);
   }
   sessions.resume(session);
   // It had finished, and the process that counted it did not come to write its record.
   if (session.open.length === 0) sessions.queue(session);
+}
+
+/** A session of a process that hid no names, as one saves it that does; keys stay as they are. */
+export function hideNames(saved: SavedSession, hide: Hide): SavedSession {
+  const clients = saved.clients === '' ? [] : saved.clients.split(',').map(hide);
+  const { userName, username } = saved;
+  return {
+    ...saved,
+    userName: hide(userName),
+    username: hide(username),
+    clients: clients.join(','),
+  };
 }

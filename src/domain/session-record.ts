@@ -30,11 +30,12 @@ export const RECORD_FIELDS = {
     of: (session: Session): string => showText(session.realm),
   },
   user: {
-    meaning: 'the user behind the username (`--user.label`)',
+    meaning: 'the user behind the username (`--user.label`, `--user.pattern`)',
     of: (session: Session): string => showText(session.userName),
   },
   username: {
-    meaning: 'raw name of the first allocation; chosen by the client',
+    meaning:
+      'raw name of the first allocation, chosen by the client; its hash with `--user.label=hash`',
     of: (session: Session): string => showText(session.username),
   },
   server: {
@@ -88,7 +89,8 @@ export const RECORD_FIELDS = {
     of: (session: Session): string => session.tlsVersions,
   },
   client: {
-    meaning: 'addresses of the client, without ports; empty before coturn 4.6',
+    meaning:
+      'addresses of the client, without ports; empty before coturn 4.6, hashes with `--user.label=hash`, missing with `--records.client=none`',
     of: (session: Session): string => session.clients,
   },
   received_bytes: {
@@ -172,6 +174,11 @@ const EMPTY_RECORD: Readonly<Record<string, unknown>> = Object.fromEntries(
 export function createSessionRecord(session: Session, wallOffsetMs: number): SessionRecord {
   const record: Record<string, unknown> = { ...EMPTY_RECORD };
   for (const name of FIELD_NAMES) record[name] = RECORD_FIELDS[name].of(session, wallOffsetMs);
+  if (session.attributes !== undefined) {
+    for (const [name, value] of Object.entries(session.attributes)) {
+      record[`attr_${name}`] = showText(value);
+    }
+  }
   // Each field by its own function, of which the type is made.
   return record as SessionRecord;
 }

@@ -4,16 +4,14 @@ import { copyText, type StatsKey } from '../coturn/key.ts';
 import type { Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import { Session, type SessionInit } from './session.ts';
-import type { Users } from './user.ts';
+import { type Attributes, hideUser, type UserNames, type Users } from './user.ts';
 
 /** Which allocations of a user are one session: `--session.group-by`. */
 export type GroupBy = 'user' | 'client' | 'allocation';
 
 /** What a {@link SessionTable} works with. */
-export interface SessionTableOptions {
+export interface SessionTableOptions extends UserNames {
   readonly groupBy: GroupBy;
-  /** The name of the user behind a username. */
-  readonly userName: (username: string) => string;
   /** A new session id: unique, and sortable by the time at which its session began. */
   readonly newSessionId: (startedAtMs: number) => string;
 }
@@ -52,13 +50,14 @@ export class SessionTable {
   /** The session of a new allocation, which begins here unless one is under way. */
   sessionOf(member: SessionMember): Session {
     const { key, startKnown, nowMs } = member;
-    const userName = this.#options.userName(key.username);
+    const userName = this.#show(this.#options.userName(key.username));
+    const attributes = this.#options.attributes?.(key.username);
     const account = this.#ledger.realm(key.realm);
     const user = this.#users.open(account.realm, userName);
     // The user's entry goes by its label, which may stand for several long names or realms.
-    const isOwnGroup =
-      this.#options.groupBy === 'user' && user.name === userName && account.realm === key.realm;
-    const group = isOwnGroup ? '' : this.#groupOf(member, userName);
+    const isAlone = user.name === userName && account.realm === key.realm;
+    const isOwnGroup = this.#options.groupBy === 'user' && isAlone && attributes === undefined;
+    const group = isOwnGroup ? '' : this.#groupOf(member, userName, attributes);
     const known = isOwnGroup ? user.current : this.#groups.get(group);
     if (known !== undefined && isUnderWay(known, nowMs)) return known;
     const session = this.begin({
@@ -68,7 +67,8 @@ export class SessionTable {
       // Where they are the same, the realm's own text serves all its sessions.
       realm: account.realm === key.realm ? account.realm : copyText(key.realm),
       userName,
-      username: key.username,
+      username: this.#show(key.username),
+      attributes,
       startKnown,
       startedAtMs: nowMs,
     });
@@ -127,18 +127,28 @@ export class SessionTable {
     else this.#groups.set(session.group, session);
   }
 
-  #groupOf({ origin, key, connection }: SessionMember, name: string): string {
+  /** A state file takes this to another process, so it holds names, and none that are hidden. */
+  #groupOf(
+    { origin, key, connection }: SessionMember,
+    name: string,
+    attributes: Attributes | undefined,
+  ): string {
     // The realm's length keeps realm and name apart, whatever they hold.
-    const user = `${key.realm.length} ${key.realm} ${name}`;
+    const known = `${key.realm.length} ${key.realm} ${name}`;
+    const user = attributes === undefined ? known : `${JSON.stringify(attributes)} ${known}`;
     switch (this.#options.groupBy) {
       case 'user':
         return user;
       case 'client':
-        return `${connection === undefined ? '' : addressOf(connection.remote)} ${user}`;
+        return `${connection === undefined ? '' : this.#show(addressOf(connection.remote))} ${user}`;
       case 'allocation':
-        // Names, not numbers: a state file takes this to another process.
-        return `${origin.stats.name} ${origin.server} ${key.allocationKey}`;
+        return `${origin.stats.name} ${origin.server} ${hideUser(key, this.#options.hide)}`;
     }
+  }
+
+  #show(text: string): string {
+    const { hide } = this.#options;
+    return hide === undefined ? text : hide(text);
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type Traffic,
   trafficOf,
 } from './traffic.ts';
-import type { User } from './user.ts';
+import type { Attributes, User } from './user.ts';
 
 /** What a session starts with. */
 export interface SessionInit {
@@ -22,10 +22,12 @@ export interface SessionInit {
   readonly realm: string;
   readonly account: RealmAccount;
   readonly user: User;
-  /** The mapped name of the user, in full. */
+  /** The mapped name of the user, in full; like the others of these, as it may be seen outside. */
   readonly userName: string;
-  /** The raw user name of its first allocation. */
+  /** The user name of its first allocation, not mapped. */
   readonly username: string;
+  /** What else that tells; absent: nothing. */
+  readonly attributes?: Attributes | undefined;
   /** The start of its first allocation was seen. */
   readonly startKnown: boolean;
   readonly startedAtMs: number;
@@ -54,6 +56,7 @@ export class Session implements SessionInit {
   readonly user: User;
   readonly userName: string;
   readonly username: string;
+  readonly attributes: Attributes | undefined;
   readonly startedAtMs: number;
   readonly startKnown: boolean;
   #open: Allocation[] = [];
@@ -107,6 +110,7 @@ export class Session implements SessionInit {
     this.user = init.user;
     this.userName = init.userName;
     this.username = init.username;
+    this.attributes = init.attributes;
     this.startedAtMs = init.startedAtMs;
     this.startKnown = init.startKnown;
   }

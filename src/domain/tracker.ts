@@ -66,14 +66,14 @@ export class Tracker {
   readonly #delta = new Float64Array(TRAFFIC_LENGTH);
 
   constructor(options: TrackerOptions) {
-    const { maxRealms, maxUsers, lingerMs, relayedMinBytes } = options;
+    const { maxRealms, maxUsers, lingerMs, relayedMinBytes, hide } = options;
     this.#options = options;
     this.ledger = new Ledger(maxRealms, createRelayedRule(relayedMinBytes));
     this.users = new Users(maxUsers);
     this.sessions = new SessionTable(options, this.ledger, this.users);
     this.parked = new ParkedTraffic((parked) => this.#countUnallocated(parked));
     const { ledger, sessions, parked } = this;
-    this.#table = new AllocationTable({ lingerMs, ledger, sessions, parked });
+    this.#table = new AllocationTable({ lingerMs, ledger, sessions, parked, hide });
   }
 
   /**
@@ -198,8 +198,11 @@ export class Tracker {
 
   /** Status keys of what is held of this origin; undefined for each that ended or is suspect. */
   *statusKeys(origin: Origin): IterableIterator<string | undefined> {
-    for (const { key, endReason, suspect } of origin.allocations.values()) {
-      yield endReason === undefined && !suspect ? `${key}/status` : undefined;
+    const { hide } = this.#options;
+    for (const allocation of origin.allocations.values()) {
+      const { endReason, suspect } = allocation;
+      const isTold = endReason === undefined && !suspect;
+      yield isTold ? `${allocation.shownKey(hide)}/status` : undefined;
     }
   }
 
@@ -221,9 +224,10 @@ export class Tracker {
    * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
    */
   *savedSessions(wallOffsetMs: number): IterableIterator<SavedSession> {
+    const { hide } = this.#options;
     for (const session of this.users.sessions()) {
       this.sessions.idOf(session);
-      yield saveSession(session, wallOffsetMs);
+      yield saveSession(session, { wallOffsetMs, hide });
     }
   }
 
@@ -256,7 +260,8 @@ export class Tracker {
 
   #isOurs({ realm, username }: StatsKey): boolean {
     const { shard, userName } = this.#options;
-    return shard === undefined || isInShard(realm, userName(username), shard);
+    if (shard === undefined || shard.total === 1) return true;
+    return isInShard(realm, userName(username), shard);
   }
 
   #countUnallocated({ origin, realm, traffic }: Parked): void {

@@ -1,9 +1,26 @@
+import { type StatsKey, withUsername } from '../coturn/key.ts';
 import { showText } from '../coturn/text.ts';
 import { addTo, removeAt, type Session } from './session.ts';
 import { own } from './source-stats.ts';
 
 /** Which label the name of a user becomes: `--user.label`. */
-export type UserLabel = 'userid' | 'raw' | 'none';
+export type UserLabel = 'userid' | 'raw' | 'hash' | 'none';
+
+/** What a username tells besides its user: the further groups of `--user.pattern`, by name. */
+export type Attributes = Readonly<Record<string, string>>;
+
+/** Makes what stands for a name or an address outside of this process; the same for the same. */
+export type Hide = (text: string) => string;
+
+/** What is made of the usernames that coturn publishes. */
+export interface UserNames {
+  /** The name of the user behind a username: sessions, shards and labels go by it. */
+  readonly userName: (username: string) => string;
+  /** What else it tells; names that differ in it are of different users. Absent: never anything. */
+  readonly attributes?: ((username: string) => Attributes | undefined) | undefined;
+  /** Absent: names and addresses are shown and saved as they are. */
+  readonly hide?: Hide | undefined;
+}
 
 /** The label under which users beyond the cap are summed. */
 export const OVERFLOW_USER = '~other';
@@ -142,10 +159,18 @@ function userKey(realm: string, label: string): string {
   return `${realm.length} ${realm} ${label}`;
 }
 
+/** The key of an allocation as it is outside of this process: with its user hidden. */
+export function hideUser(key: StatsKey, hide: Hide | undefined): string {
+  return hide === undefined ? key.allocationKey : withUsername(key, hide(key.username));
+}
+
 /** What a username is mapped by. */
 export interface UserNameOptions {
-  /** `--user.label`. `none` groups sessions as `userid` does; it only makes no series. */
-  readonly label: 'userid' | 'raw' | 'none';
+  /**
+   * `--user.label`. `none` and `hash` group sessions as `userid` does: the one makes no series, the
+   * other hides the name that is found here.
+   */
+  readonly label: UserLabel;
   /** Stands between expiry and user id in names of the TURN REST API; coturn's default is `:`. */
   readonly restSeparator: string;
 }

@@ -99,16 +99,23 @@ interface RecordLog {
   room(patienceMs: number): Promise<void>;
 }
 
+/** What records tell besides their sessions, or not. */
+interface RecordLogOptions {
+  readonly client?: 'address' | 'none';
+  readonly replica?: string;
+}
+
 /**
  * Records as lines of JSON, made by pino: `level`, `time`, then the fields of a `SessionRecord`.
  *
  * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
+ * @param options.client whether records tell where clients connected from
  * @param options.replica stands in each record as `replica`
  */
 export function createRecordLog(
   queue: RecordQueue,
   wallOffsetMs: () => number,
-  { replica }: { readonly replica?: string } = {},
+  { client, replica }: RecordLogOptions = {},
 ): RecordLog {
   const log = pino(
     {
@@ -120,7 +127,8 @@ export function createRecordLog(
   );
   return {
     write(session, onWritten) {
-      log.info(createSessionRecord(session, wallOffsetMs()));
+      const record = createSessionRecord(session, wallOffsetMs());
+      log.info(client === 'none' ? { ...record, client: undefined } : record);
       queue.whenWritten(onWritten);
     },
     room: (patienceMs) => queue.room(patienceMs),

@@ -108,8 +108,8 @@ function readRecord(reader: FieldReader): BillRecord {
     user: reader.text('user'),
     server: reader.text('server'),
     transport: reader.text('transport'),
-    client: reader.text('client'),
-    replica: reader.raw('replica') === undefined ? '' : reader.text('replica'),
+    client: reader.textOr('client', ''),
+    replica: reader.textOr('replica', ''),
     timeMs: reader.time('time'),
     startMs: reader.time('start'),
     endMs: reader.time('end'),
@@ -152,6 +152,10 @@ class FieldReader {
   text(name: string): string {
     const value = this.#fields[name];
     return typeof value === 'string' ? value : this.#refuse(name, 'a text', '');
+  }
+
+  textOr(name: string, instead: string): string {
+    return this.#fields[name] === undefined ? instead : this.text(name);
   }
 
   flag(name: string): boolean {

@@ -32,7 +32,7 @@ export function sessionOf(row: unknown): SavedSession | undefined {
 export function rowByNames(value: unknown, version: number): unknown {
   const valuesOf = (names: readonly string[], fields: unknown): unknown => {
     if (!isNamed(fields)) return undefined;
-    const named = version === 1 ? { ...BEFORE, ...fields } : fields;
+    const named = { ...(version === 1 ? BEFORE_2 : BEFORE_3), ...fields };
     return names.map((name) => named[name]);
   };
   if (!(isNamed(value) && Array.isArray(value['open']))) return undefined;
@@ -40,8 +40,12 @@ export function rowByNames(value: unknown, version: number): unknown {
   return valuesOf(Object.keys(SESSION), { ...value, open });
 }
 
+/** What a file of version 2 does not tell. */
+const BEFORE_3: Named = { attributes: null };
+
 /** What a file of version 1 does not tell. */
-const BEFORE: Named = {
+const BEFORE_2: Named = {
+  ...BEFORE_3,
   adoptedAllocations: 0,
   mostBytes: 0,
   gapMs: 0,
@@ -91,6 +95,7 @@ const SESSION: Layout<SavedSession> = {
   relayedSoFar: isOneOf(RELAYED),
   client: isTraffic,
   peer: isTraffic,
+  attributes: (value) => value === null || isAttributes(value),
   open: (value) => Array.isArray(value) && value.every(isAllocationRow),
 };
 
@@ -121,6 +126,12 @@ const ALLOCATION: Layout<SavedAllocation> = {
 
 const SESSION_CHECKS = Object.values(SESSION);
 const ALLOCATION_CHECKS = Object.values(ALLOCATION);
+
+function isAttributes(value: unknown): boolean {
+  if (!isNamed(value)) return false;
+  const texts = Object.values(value);
+  return texts.length > 0 && texts.every(isText);
+}
 
 function isSessionRow(value: unknown): value is SessionRow {
   return isRow(value, SESSION_CHECKS);
@@ -168,6 +179,7 @@ function sessionRow(session: SavedSession) {
     session.relayedSoFar,
     session.client,
     session.peer,
+    session.attributes,
     session.open.map(allocationRow),
   ] as const;
 }
@@ -224,7 +236,8 @@ function sessionOfRow(row: SessionRow): SavedSession {
     relayedSoFar: row[20],
     client: row[21],
     peer: row[22],
-    open: row[23].map(allocationOf),
+    attributes: row[23],
+    open: row[24].map(allocationOf),
   };
 }
 

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, writeSync } from 'node:fs';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { SavedSession } from '../domain/saved-session.ts';
-import { renderEnd, renderHeader, renderSession } from './state-format.ts';
+import { renderEnd, renderHeader, renderSession, type StateHeader } from './state-format.ts';
 
 /** How much text is made before the event loop gets its turn, in characters; about 2 ms of work. */
 const SLICE_LENGTH = 128 * 1024;
@@ -16,7 +16,7 @@ const SLICE_LENGTH = 128 * 1024;
 export async function writeStateFile(
   path: string,
   sessions: Iterable<SavedSession>,
-  header: { savedAt: string; isFinal: boolean },
+  header: Omit<StateHeader, 'format' | 'version'>,
 ): Promise<void> {
   const fresh = `${path}.tmp`;
   await rm(fresh, { force: true });

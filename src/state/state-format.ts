@@ -21,10 +21,12 @@ export interface StateHeader {
    * the sums was counted by nobody.
    */
   readonly isFinal: boolean;
+  /** Tells by which key its names are hidden; missing where they are not. */
+  readonly names?: string | undefined;
 }
 
 /** The first line of a state file, with its line feed. */
-export function renderHeader(header: Pick<StateHeader, 'savedAt' | 'isFinal'>): string {
+export function renderHeader(header: Omit<StateHeader, 'format' | 'version'>): string {
   return `${JSON.stringify({ format: STATE_FORMAT, version: STATE_VERSION, ...header })}\n`;
 }
 
@@ -81,7 +83,7 @@ function parseLine(line: string): unknown {
 }
 
 function parseHeader(fields: Named): StateHeader {
-  const { format, version, savedAt, isFinal } = fields as Partial<
+  const { format, version, savedAt, isFinal, names } = fields as Partial<
     Record<keyof StateHeader, unknown>
   >;
   if (format !== STATE_FORMAT) throw new SyntaxError('it is not a state file of coturn-exporter');
@@ -97,7 +99,10 @@ function parseHeader(fields: Named): StateHeader {
   if (typeof isFinal !== 'boolean' && isFinal !== null) {
     throw new SyntaxError('it does not tell whether it is final');
   }
-  return { format, version, savedAt, isFinal: isFinal === true };
+  if (names !== undefined && typeof names !== 'string') {
+    throw new SyntaxError('it does not tell how its names are hidden');
+  }
+  return { format, version, savedAt, isFinal: isFinal === true, names };
 }
 
 function isVersion(value: unknown): value is number {

@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
-import type { SavedSession } from '../domain/saved-session.ts';
+import { hideNames, type SavedSession } from '../domain/saved-session.ts';
 import { SourceStats } from '../domain/source-stats.ts';
 import type { Tracker } from '../domain/tracker.ts';
+import type { Hide } from '../domain/user.ts';
 import { type Journal, RecordJournal } from './journal.ts';
 import { StateLock } from './lock.ts';
 import { readState, unusable } from './restore.ts';
 import { clearFinal, writeStateFile } from './snapshot.ts';
-import type { StateHeader } from './state-format.ts';
+import { STATE_FORMAT, type StateHeader } from './state-format.ts';
 
 /** What a {@link StateKeeper} works with. */
 interface StateKeeperOptions {
@@ -15,12 +16,14 @@ interface StateKeeperOptions {
   readonly tracker: Tracker;
   /** Of the sources there are; sessions of others only wait for their end. */
   readonly sources: readonly SourceStats[];
+  /** How the tracker hides names; absent: not at all. */
+  readonly hide?: Hide | undefined;
   readonly nowMs: () => number;
   readonly wallOffsetMs: () => number;
   readonly stats: StateStats;
   /** Session ids among the newest records of the destination, where it can be read. */
   readonly recentRecords: () => ReadonlySet<string>;
-  readonly log: Pick<Logger, 'error' | 'info'>;
+  readonly log: Pick<Logger, 'error' | 'info' | 'warn'>;
 }
 
 /** Saves live sessions at an interval and at the stop, and takes them in again at the start. */
@@ -50,13 +53,13 @@ export class StateKeeper {
     const { path, stats, log } = this.#options;
     const { recorded, wasOpened } = await this.#begin();
     const recent = this.#options.recentRecords();
-    let savedAt = '';
+    let header: StateHeader | undefined;
     let sessions = 0;
     let take: (session: SavedSession) => void = () => undefined;
     const found = await readState(path, {
-      onHeader: (header) => {
-        savedAt = header.savedAt;
-        take = this.#taker(header, wasOpened);
+      onHeader: (read) => {
+        header = read;
+        take = this.#taker(read, wasOpened);
       },
       onSession: (session) => {
         if (recorded.has(session.id) || recent.has(session.id)) return;
@@ -64,14 +67,33 @@ export class StateKeeper {
         take(session);
       },
     });
-    if (found === undefined) return;
+    if (found === undefined || header === undefined) return;
     if (found.badLines > 0 || found.isCut) {
       stats.badLines += found.badLines + (found.isCut ? 1 : 0);
       const fields = { path, setAside: `${path}.bad`, ...found };
       log.error(fields, 'a part of the state file cannot be read, those sessions begin anew');
     }
     this.#open();
-    log.info({ path, sessions, savedAt }, 'sessions of the process before go on');
+    this.#goOn(header, sessions);
+  }
+
+  #goOn({ savedAt, names }: StateHeader, sessions: number): void {
+    const { path, log, tracker, wallOffsetMs } = this.#options;
+    if (names === this.#names) {
+      log.info({ path, sessions, savedAt }, 'sessions of the process before go on');
+      return;
+    }
+    // By these names nobody could tell what comes now from what is theirs.
+    tracker.shutdown(Date.parse(savedAt) - wallOffsetMs());
+    log.warn(
+      { path, sessions, savedAt },
+      'user names are hidden otherwise than before: sessions of the process before get their records and begin anew',
+    );
+  }
+
+  /** Tells in a state file by which key names are hidden, and does not tell the key. */
+  get #names(): string | undefined {
+    return this.#options.hide?.(STATE_FORMAT);
   }
 
   async #begin(): Promise<Journal> {
@@ -85,7 +107,7 @@ export class StateKeeper {
   }
 
   #taker(header: StateHeader, wasOpened: boolean): (session: SavedSession) => void {
-    const { tracker, nowMs, wallOffsetMs } = this.#options;
+    const { tracker, nowMs, wallOffsetMs, hide } = this.#options;
     const savedAtMs = Date.parse(header.savedAt) - wallOffsetMs();
     const options = {
       originOf: (source: string, server: string) => {
@@ -98,8 +120,12 @@ export class StateKeeper {
       // A clock that was set back meanwhile would put what was saved in the future.
       wallOffsetMs: Math.max(wallOffsetMs(), Date.parse(header.savedAt) - nowMs()),
       nowMs: nowMs(),
+      isHidden: hide !== undefined && header.names === this.#names,
     };
-    return (session) => tracker.restore(session, options);
+    if (hide === undefined || header.names !== undefined) {
+      return (session) => tracker.restore(session, options);
+    }
+    return (session) => tracker.restore(hideNames(session, hide), options);
   }
 
   #open(): void {
@@ -154,7 +180,8 @@ export class StateKeeper {
     const savedAtMs = nowMs() + offset;
     try {
       this.#journal.beginSnapshot();
-      const header = { savedAt: new Date(savedAtMs).toISOString(), isFinal };
+      const savedAt = new Date(savedAtMs).toISOString();
+      const header = { savedAt, isFinal, names: this.#names };
       await writeStateFile(path, tracker.savedSessions(offset), header);
       this.#journal.endSnapshot();
       stats.saved += 1;

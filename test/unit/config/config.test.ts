@@ -62,7 +62,7 @@ describe('parseCommandLine', () => {
         session: { groupBy: 'user', lingerMs: 5_000 },
         users: { label: 'userid', restSeparator: ':', maxSeries: 10_000 },
         realms: { maxSeries: 1_000 },
-        records: {},
+        records: { client: 'address' },
         state: { intervalMs: 10_000 },
         shard: { index: 0, total: 1 },
         log: { level: 'info' },
@@ -136,7 +136,7 @@ describe('parseCommandLine', () => {
         session: { groupBy: 'client', lingerMs: 0, relayedMinBytes: 4096 },
         users: { label: 'none', restSeparator: '|', maxSeries: 1 },
         realms: { maxSeries: 2 },
-        records: { file: '/var/r.jsonl', replica: 'a' },
+        records: { file: '/var/r.jsonl', client: 'address', replica: 'a' },
         log: { level: 'silent', format: 'pretty' },
       },
     });
@@ -159,8 +159,8 @@ describe('parseCommandLine', () => {
   });
 
   it.each(['-', 'stdout'])('takes %j as standard output', (text) => {
-    expect(configOf([`--records.file=${text}`]).records).toEqual({});
-    expect(configOf(['--records.file', text]).records).toEqual({});
+    expect(configOf([`--records.file=${text}`]).records.file).toBeUndefined();
+    expect(configOf(['--records.file', text]).records.file).toBeUndefined();
   });
 
   it('gives user in URL the password from the file', () => {
@@ -333,7 +333,16 @@ describe('ConfigError', () => {
       [`--user.rest-separator=${text}`],
       `Cannot parse --user.rest-separator ${JSON.stringify(text)}: expected one visible ASCII character that is no digit`,
     ]),
-    [['--user.label=hash'], 'Cannot parse --user.label "hash": expected one of userid, raw, none'],
+    [
+      ['--user.label=name'],
+      'Cannot parse --user.label "name": expected one of userid, raw, hash, none',
+    ],
+    [['--user.label=hash'], 'Cannot use --user.label=hash: expected --user.hash-key-file with it'],
+    [
+      ['--user.hash-key-file=/key'],
+      'Cannot use --user.hash-key-file: expected --user.label=hash with it',
+    ],
+    [['--user.pattern='], 'Cannot parse --user.pattern "": expected a regular expression'],
     [
       ['--user.max-series=0'],
       'Cannot parse --user.max-series "0": expected a whole number from 1 to 10000000',

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EXPIRY_GRACE_MS } from '../../../src/domain/allocation.ts';
@@ -7,12 +8,21 @@ import { createSessionRecord, type SessionRecord } from '../../../src/domain/ses
 import type { GroupBy } from '../../../src/domain/session-table.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
+import type { UserNames } from '../../../src/domain/user.ts';
 import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
 import { Tracked } from './tracked.ts';
 
 const A_DAY_MS = 86_400_000;
 const WALL_OFFSET_MS = 1_700_000_000_000;
 const GROUP_BYS: readonly GroupBy[] = ['user', 'client', 'allocation'];
+
+/** What stands for a name outside; clear text in none of it. */
+const hide = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+/** A part of a name that tells users apart who share another part. */
+const attributes = (username: string) =>
+  username.startsWith('1795306257:') ? { tenant: 'one' } : undefined;
+/** Ways in which names are taken. */
+const NAMES: readonly Partial<UserNames>[] = [{}, { hide }, { attributes }, { hide, attributes }];
 
 /** A process: a tracker whose clock began when it did, and what its records told. */
 interface Life {
@@ -21,8 +31,8 @@ interface Life {
   readonly records: SessionRecord[];
 }
 
-function firstLife(groupBy: GroupBy): Life {
-  const tracked = new Tracked({ groupBy });
+function firstLife(options: Pick<NextLife, 'groupBy' | 'names'>): Life {
+  const tracked = new Tracked(options);
   return { tracked, wallOffsetMs: WALL_OFFSET_MS, records: [] };
 }
 
@@ -38,17 +48,19 @@ interface NextLife {
   readonly pastCounted: boolean;
   /** Its clock shows this much less at the same moment. */
   readonly shiftMs: number;
+  readonly names?: Partial<UserNames>;
 }
 
 /** Another process, at the same moment, that takes in what `before` saved. */
 function nextLife(before: Life, saved: readonly SavedSession[], options: NextLife): Life {
-  const tracked = new Tracked({ groupBy: options.groupBy });
+  const tracked = new Tracked(options);
   tracked.nowMs = before.tracked.nowMs - options.shiftMs;
   const wallOffsetMs = before.wallOffsetMs + options.shiftMs;
   for (const session of saved) {
     tracked.tracker.restore(session, {
       originOf: (_source, server) => tracked.tracker.openOrigin(tracked.stats, server),
       pastCounted: options.pastCounted,
+      isHidden: options.names?.hide !== undefined,
       wallOffsetMs,
       nowMs: tracked.nowMs,
     });
@@ -156,6 +168,7 @@ interface Plan {
   readonly end: number;
   readonly unsaved: number;
   readonly groupBy: GroupBy;
+  readonly names: Partial<UserNames>;
   readonly shiftMs: number;
   /** Whether records are written all the time, or not before the end. */
   readonly records: boolean;
@@ -173,6 +186,7 @@ function plans(losses: readonly boolean[]): fc.Arbitrary<Plan> {
     end: fc.double({ min: 0, max: 1, noNaN: true }),
     unsaved: fc.nat(12),
     groupBy: fc.constantFrom(...GROUP_BYS),
+    names: fc.constantFrom(...NAMES),
     shiftMs: fc.integer({ min: -1_000_000_000, max: 999_999 }),
     records: fc.boolean(),
   });
@@ -269,16 +283,19 @@ describe('saved sessions, after an orderly stop', () => {
       fc.assert(
         fc.property(plans(losses), (plan) => {
           const steps = stepsOf(plan);
-          const whole = firstLife(plan.groupBy);
+          const whole = firstLife(plan);
           live(whole, steps, plan.records);
           whole.tracked.pass(A_DAY_MS);
           takeRecords(whole);
 
           const endsAt = Math.floor(plan.end * steps.length);
-          const first = firstLife(plan.groupBy);
+          const first = firstLife(plan);
           live(first, steps.slice(0, endsAt), plan.records);
           first.tracked.tracker.parked.releaseAll();
           const saved = save(first);
+          if (plan.names.hide !== undefined) {
+            expect(JSON.stringify(saved)).not.toMatch(/bob|eve|xxx|203\.0\.113/);
+          }
           const second = nextLife(first, saved, { ...plan, pastCounted: true });
           live(second, steps.slice(endsAt), plan.records);
           second.tracked.pass(A_DAY_MS);
@@ -300,7 +317,7 @@ describe('saved sessions, after an orderly stop', () => {
     fc.assert(
       fc.property(plans([false]), (plan) => {
         const steps = stepsOf(plan);
-        const first = firstLife(plan.groupBy);
+        const first = firstLife(plan);
         live(first, steps.slice(0, Math.floor(plan.end * steps.length)), false);
         const saved = save(first);
         const again = save(nextLife(first, saved, { ...plan, pastCounted: true }));
@@ -323,7 +340,7 @@ describe('saved sessions, after a kill', () => {
       fc.property(plans([false, false, true]), (plan) => {
         const steps = stepsOf(plan);
         const endsAt = Math.floor(plan.end * steps.length);
-        const first = firstLife(plan.groupBy);
+        const first = firstLife(plan);
         live(first, steps.slice(0, endsAt), plan.records);
         const saved = save(first);
         live(first, steps.slice(endsAt, endsAt + plan.unsaved), plan.records);
@@ -353,7 +370,7 @@ describe('saved sessions, after a kill', () => {
         const steps = stepsOf(plan);
         const endsAt = Math.floor(plan.end * steps.length);
         const back = endsAt + plan.unsaved;
-        const first = firstLife('allocation');
+        const first = firstLife({ groupBy: 'allocation' });
         live(first, steps.slice(0, endsAt), false);
         const saved = save(first);
         live(first, steps.slice(endsAt, back), false);
@@ -382,11 +399,11 @@ describe('saved sessions, after a kill', () => {
       fc.property(plans([false]), (plan) => {
         const steps = stepsOf(plan);
         const endsAt = Math.floor(plan.end * steps.length);
-        const whole = firstLife(plan.groupBy);
+        const whole = firstLife(plan);
         live(whole, steps, false);
         whole.tracked.pass(A_DAY_MS);
         takeRecords(whole);
-        const first = firstLife(plan.groupBy);
+        const first = firstLife(plan);
         live(first, steps.slice(0, endsAt), false);
         const second = nextLife(first, save(first), { ...plan, pastCounted: false });
         live(second, steps.slice(endsAt), false);
@@ -430,7 +447,7 @@ function afterRestart(
   messages: readonly (readonly [topic: string, payload: string])[],
   options: Partial<NextLife> = {},
 ): Life {
-  const first = firstLife(options.groupBy ?? 'user');
+  const first = firstLife({ groupBy: 'user', ...options });
   for (const [topic, payload] of messages) first.tracked.send(`${KEY}/${topic}`, payload).pass(100);
   return nextLife(first, save(first), { ...ORDERLY, ...options });
 }
@@ -482,7 +499,7 @@ describe('AllocationTable, restore', () => {
   });
 
   it('gives out again what had finished and had no record', () => {
-    const first = firstLife('user');
+    const first = firstLife({ groupBy: 'user' });
     first.tracked.send(`${KEY}/status`, NEW).send(`${KEY}/status`, 'deleted').linger();
     const saved = save(first);
     expect(saved).toMatchObject([{ open: [], endReason: 'deleted' }]);
@@ -495,7 +512,7 @@ describe('AllocationTable, restore', () => {
   });
 
   it('counts a session as finished once, though two processes finish it', () => {
-    const first = firstLife('user');
+    const first = firstLife({ groupBy: 'user' });
     first.tracked.send(`${KEY}/status`, NEW).send(`${KEY}/status`, 'deleted').linger();
     const second = nextLife(first, save(first), ORDERLY);
     const counts = [first, second].map(({ tracked }) =>
@@ -544,7 +561,7 @@ describe('AllocationTable, restore', () => {
   });
 
   it('expires what a source that is gone had, apart from the same keys of others', () => {
-    const first = firstLife('user');
+    const first = firstLife({ groupBy: 'user' });
     first.tracked.send(`${KEY}/status`, NEW);
     const saved = save(first);
     const second = new Tracked();
@@ -570,7 +587,7 @@ describe('AllocationTable, restore', () => {
   });
 
   it('takes a key that stands in a file twice once', () => {
-    const first = firstLife('user');
+    const first = firstLife({ groupBy: 'user' });
     first.tracked.send(`${KEY}/status`, NEW);
     const [session] = save(first);
     if (session === undefined) throw new Error('Nothing saved');

@@ -5,7 +5,7 @@ import type { GroupBy } from '../../../src/domain/session-table.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
-import { createUserName } from '../../../src/domain/user.ts';
+import { createUserName, type UserNames } from '../../../src/domain/user.ts';
 
 /** The linger of every tracker under test, in ms. */
 export const LINGER_MS = 5_000;
@@ -17,6 +17,7 @@ export interface TrackedOptions {
   readonly maxRealms?: number;
   readonly serverFrom?: 'status' | 'connection';
   readonly relayedMinBytes?: number;
+  readonly names?: Partial<UserNames>;
 }
 
 /** The sides of an account, as sums over everything that matched. */
@@ -39,6 +40,7 @@ export class Tracked {
       groupBy: options.groupBy ?? 'user',
       lingerMs: LINGER_MS,
       userName: createUserName({ label: 'userid', restSeparator: ':' }),
+      ...options.names,
       newSessionId: () => {
         this.#sessions += 1;
         return String(this.#sessions);

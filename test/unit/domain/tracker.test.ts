@@ -1159,6 +1159,32 @@ describe('Tracker, sessions: allocations of one user that overlap', () => {
     });
   });
 
+  it.each(['user', 'client'] as const)(
+    'is another for who tells something else of himself, with one series of both, by %s',
+    (groupBy) => {
+      const names = {
+        userName: (name: string) => name.slice(3),
+        attributes: (name: string) =>
+          name.startsWith('0') ? undefined : { tenant: name.slice(0, 2) },
+      };
+      const tracked = new Tracked({ groupBy, names });
+      const lives = ['21_bob', '24_bob', '24_bob', '01_bob'].map((name, at) =>
+        new Life(tracked, allocationKey(name, at + 1)).begin(),
+      );
+      expect(tracked.users).toEqual(['bob']);
+      expect(tracked.liveSessions).toBe(3);
+      for (const life of lives) life.delete();
+      tracked.linger();
+      expect(
+        tracked.finished().map(({ allocationCount, attributes }) => [allocationCount, attributes]),
+      ).toEqual([
+        [1, { tenant: '21' }],
+        [2, { tenant: '24' }],
+        [1, undefined],
+      ]);
+    },
+  );
+
   it('is two sessions for allocations one after the other', () => {
     const { tracked, life } = begun();
     life.delete();

@@ -2,7 +2,7 @@ import type { BuildInfo } from '../../../src/build-info.ts';
 import type { Origin } from '../../../src/domain/origin.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
-import { createUserName } from '../../../src/domain/user.ts';
+import { createUserName, type UserNames } from '../../../src/domain/user.ts';
 import {
   type ExpositionFormat,
   OPENMETRICS_END,
@@ -39,6 +39,7 @@ export interface ScrapedOptions {
   readonly maxUsers?: number;
   readonly maxRealms?: number;
   readonly label?: 'userid' | 'raw' | 'none';
+  readonly names?: Partial<UserNames>;
 }
 
 /** A tracker whose messages come from the test, with every metric that is read from it. */
@@ -62,6 +63,7 @@ export class Scraped {
       groupBy: 'user',
       lingerMs: LINGER_MS,
       userName: createUserName({ label: options.label ?? 'userid', restSeparator: ':' }),
+      ...options.names,
       newSessionId: () => {
         this.#sessions += 1;
         return `session-${this.#sessions}`;

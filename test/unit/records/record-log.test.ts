@@ -46,8 +46,10 @@ const FIELDS: Record<string, 'string' | 'number' | 'boolean'> = {
   gap_seconds: 'number',
 };
 
+type RecordOptions = NonNullable<Parameters<typeof createRecordLog>[2]>;
+
 /** The lines written for the sessions that `scraped` has finished. */
-async function linesOf(scraped: Scraped): Promise<string[]> {
+async function linesOf(scraped: Scraped, options: RecordOptions = {}): Promise<string[]> {
   const file = new FakeRecordFile();
   const queue = new RecordQueue({
     file,
@@ -55,7 +57,7 @@ async function linesOf(scraped: Scraped): Promise<string[]> {
     log: { error: vi.fn(), info: vi.fn() },
     spill: vi.fn(),
   });
-  const log = createRecordLog(queue, () => WALL_OFFSET_MS);
+  const log = createRecordLog(queue, () => WALL_OFFSET_MS, options);
   scraped.nowMs += LINGER_MS + 1;
   scraped.tracker.expire(scraped.nowMs);
   for (const session of scraped.tracker.sessions.takeFinished())
@@ -64,8 +66,11 @@ async function linesOf(scraped: Scraped): Promise<string[]> {
   return file.text.split('\n').slice(0, -1);
 }
 
-async function recordOf(scraped: Scraped): Promise<Record<string, unknown>> {
-  const lines = await linesOf(scraped);
+async function recordOf(
+  scraped: Scraped,
+  options: RecordOptions = {},
+): Promise<Record<string, unknown>> {
+  const lines = await linesOf(scraped, options);
   expect(lines).toHaveLength(1);
   const record = JSON.parse(lines[0] ?? '') as Record<string, unknown>;
   checkRecord(record);
@@ -120,6 +125,20 @@ describe('createRecordLog', () => {
       missed_bytes: 0,
       gap_seconds: 0,
     });
+  });
+
+  it('leaves the address of the client out when told so', async () => {
+    const record = await recordOf(finished(), { client: 'none' });
+    const { client: _, ...others } = FIELDS;
+    expect(Object.keys(record)).toEqual(Object.keys(others));
+  });
+
+  it('tells what else was in the name, last', async () => {
+    const names = { attributes: (name: string) => ({ tenant: name.slice(-5), odd: '\udcff"' }) };
+    const scraped = new Scraped({ names }).begin(ALICE).end(ALICE);
+    const record = await recordOf(scraped);
+    expect(Object.keys(record).slice(-2)).toEqual(['attr_tenant', 'attr_odd']);
+    expect(record).toMatchObject({ user: 'alice', attr_tenant: 'alice', attr_odd: '%FF"' });
   });
 
   it('has times in RFC 3339 with milliseconds', async () => {

@@ -59,6 +59,7 @@ export const SESSION: SavedSession = {
   transports: 'udp',
   tlsVersions: 'none',
   clients: '203.0.113.7',
+  attributes: null,
   open: [ALLOCATION, { ...ALLOCATION, key: `${ALLOCATION.key}2`, endReason: 'expired' }],
 };
 

@@ -160,7 +160,8 @@ describe('parseState', () => {
   });
 
   it('reads a file of version 2, whose lines have names', () => {
-    const text = named([SESSION, FINISHED]);
+    const text = named([SESSION, FINISHED]).replaceAll(',"attributes":null', '');
+    expect(text).not.toContain('attributes');
     expect(parseState(text).sessions).toEqual([SESSION, FINISHED]);
     expect(() => parseState(text.replace('"version":2', '"version":3'))).toThrow('line 2 is bad');
   });
@@ -168,8 +169,9 @@ describe('parseState', () => {
   it('reads a file of version 1, which does not tell what came later', () => {
     const old = named([SESSION])
       .replace('"version":2', '"version":1')
+      .replaceAll(',"attributes":null', '')
       .replaceAll(/,"(?:mostBytes|relayedSoFar|suspect|held)":(?:\d+|"\w+"|true|\[[^\]]*\])/g, '');
-    expect(old).not.toMatch(/mostBytes|relayedSoFar|suspect|held/);
+    expect(old).not.toMatch(/mostBytes|relayedSoFar|suspect|held|attributes/);
     const open = SESSION.open.map((one) => ({ ...one, suspect: false, held: null }));
     const session = { ...SESSION, mostBytes: 0, relayedSoFar: 'unknown', open };
     expect(parseState(old).sessions).toEqual([session]);
@@ -202,6 +204,16 @@ describe('parseState', () => {
   ])('refuses %s, and names the line', (_what, session) => {
     const text = named([SESSION]).replace(JSON.stringify(SESSION), JSON.stringify(session));
     expect(() => parseState(text)).toThrow(new SyntaxError('line 2 is bad'));
+  });
+
+  it('keeps attributes, which are texts', () => {
+    const session = { ...SESSION, attributes: { tenant: '21', device: '' } };
+    const line = renderSession(session);
+    expect(parseStateLine(line, STATE_VERSION)).toEqual({ kind: 'session', session });
+    for (const bad of ['21', '["21"]', '{}', '{"tenant":21}', '"21"']) {
+      const damaged = line.replace(/\{[^}]*\}/, bad);
+      expect(parseStateLine(damaged, STATE_VERSION)).toBeUndefined();
+    }
   });
 
   it('looks at every value of a line', () => {

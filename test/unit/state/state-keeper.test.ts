@@ -20,6 +20,8 @@ interface ProcessOptions {
   readonly recent?: readonly string[];
   /** Unix time at which it begins, in ms. */
   readonly wallMs?: number;
+  /** Stands in each name that is hidden. */
+  readonly key?: string;
 }
 
 function stateIn(path: string): SavedState | undefined {
@@ -39,6 +41,8 @@ class Process {
 
   constructor(path: string, options: ProcessOptions = {}) {
     const { sources = ['redis'], intervalMs = 3_600_000, recent = [], wallMs = FIRST_MS } = options;
+    const { key } = options;
+    const hide = key === undefined ? undefined : (text: string) => `${key}${text.length}`;
     this.#wallOffsetMs = wallMs - this.nowMs;
     // The process before has been killed, in this one process of the test.
     rmSync(`${path}.lock`, { force: true });
@@ -46,6 +50,7 @@ class Process {
       groupBy: 'user',
       lingerMs: LINGER_MS,
       userName: (name) => name,
+      hide,
       newSessionId: (startedAtMs) => `${startedAtMs + this.#wallOffsetMs}-${Math.random()}`,
       maxUsers: 100,
       maxRealms: 100,
@@ -56,12 +61,14 @@ class Process {
       intervalMs,
       tracker: this.tracker,
       sources: this.sources,
+      hide,
       nowMs: () => this.nowMs,
       wallOffsetMs: () => this.#wallOffsetMs,
       stats: this.stats,
       recentRecords: () => new Set(recent),
       log: {
         error: () => this.told.push('failed'),
+        warn: () => this.told.push('begun anew'),
         info: ({ sessions, savedAt }: { sessions?: number; savedAt?: string }) =>
           this.told.push(
             sessions === undefined ? 'recovered' : `restored ${sessions} of ${savedAt}`,
@@ -178,6 +185,46 @@ describe('StateKeeper', () => {
     // Topped up: the 400 that nobody counted while the exporter was away are in the counters.
     expect(second.sources[0]?.missedBytes).toBe(399 + 299);
   });
+
+  it('goes on with names that the same key has hidden', async () => {
+    const path = statePath();
+    const first = new Process(path, { key: 'k' }).begin('robert').pass(60_000);
+    await first.keeper.stop();
+    expect(readFileSync(path, 'utf8')).not.toMatch(/robert|203\.0/);
+
+    const second = new Process(path, { key: 'k', wallMs: FIRST_MS + 60_000 });
+    await second.keeper.restore();
+    second
+      .end('robert')
+      .pass(LINGER_MS + 100)
+      .record();
+    expect(second.records).toMatchObject([
+      { session_id: stateIn(path)?.sessions[0]?.id, user: 'k6', start_known: true },
+    ]);
+  });
+
+  it.each([
+    [undefined, 'k', 'k6', 'k11'],
+    ['k', undefined, 'k6', 'k11'],
+    ['k', 'l', 'k6', 'k11'],
+  ])(
+    'records sessions whose names were hidden otherwise, by %s and then by %s',
+    async (before, now, user, client) => {
+      const path = statePath();
+      const keyed = (key: string | undefined) => (key === undefined ? {} : { key });
+      const first = new Process(path, keyed(before)).begin('robert').pass(60_000);
+      await first.keeper.stop();
+
+      const second = new Process(path, { ...keyed(now), wallMs: FIRST_MS + 60_500 });
+      await second.keeper.restore();
+      expect(second.told).toEqual(['begun anew']);
+      second.begin('robert').record();
+      expect(second.records).toMatchObject([
+        { reason: 'shutdown', user, username: user, client, duration_seconds: 60 },
+      ]);
+      expect(second.users).toHaveLength(1);
+    },
+  );
 
   it('does not trust sums after a kill, and still records by the totals', async () => {
     const path = statePath();
