@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 /** A safety net, not a measure: a busy machine is no failure. */
 const TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
 
-const ALONE = ['test/abuse/**/*.test.ts', 'test/faults/stop-with-many.fault.test.ts'];
+const ALONE = ['test/abuse/**/*.test.ts', 'test/faults/{state-file,stop-with-many}.fault.test.ts'];
 
 export default defineConfig({
   test: {

@@ -26,6 +26,7 @@ export interface SavedSession {
   readonly startKnown: boolean;
   readonly complete: boolean;
   readonly reportsPeer: boolean;
+  readonly isShown: boolean;
   readonly allocationCount: number;
   readonly adoptedAllocations: number;
   readonly missedBytes: number;
@@ -121,6 +122,7 @@ export function saveSession(session: Session, options: SaveOptions): SavedSessio
     startKnown: session.startKnown,
     complete: session.complete,
     reportsPeer: session.reportsPeer,
+    isShown: session.isShown,
     allocationCount: session.allocationCount,
     adoptedAllocations: session.adoptedAllocations,
     missedBytes: session.missedBytes,
@@ -221,9 +223,7 @@ export function restoreSession(
     if (options.isHidden === true) allocation.noteHidden();
     table.admit(allocation, nowMs);
   }
-  sessions.resume(session);
-  // It had finished, and the process that counted it did not come to write its record.
-  if (session.open.length === 0) sessions.queue(session);
+  sessions.resume(session, saved.isShown);
 }
 
 /** A session of a process that hid no names, as one saves it that does; keys stay as they are. */

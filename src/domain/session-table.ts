@@ -83,12 +83,22 @@ export class SessionTable {
     return session;
   }
 
-  /** Allocations of its user or group join a restored session that has some that live. */
-  resume(session: Session): void {
-    if (session.trustedAllocations === 0) return;
+  /**
+   * A restored session goes on: allocations of its user or group join the latest that has some that
+   * live, unless all of these are suspect.
+   *
+   * @param wasShown it was in the live gauges
+   */
+  resume(session: Session, wasShown: boolean): void {
+    if (wasShown) session.resume();
+    // It had finished, and the process that counted it did not come to write its record.
+    if (session.open.length === 0) return this.queue(session);
+    if (session.liveAllocations === 0) return;
     const { group, user } = session;
     const current = group === '' ? user.current : this.#groups.get(group);
-    if (current === undefined) this.#continueWith(session);
+    if (current === undefined || current.startedAtMs < session.startedAtMs) {
+      this.#continueWith(session);
+    }
   }
 
   /** The id of a session, which it gets when someone asks for it first. */

@@ -140,6 +140,11 @@ export class Session implements SessionInit {
     if (bytesOf(this.peer) > 0) this.notePeer(this.account.isRelayed(this.peer, 'peer'));
   }
 
+  /** It is in the live gauges again, also where nothing of it lives: until its record is written. */
+  resume(): void {
+    if (this.liveAllocations === 0) this.#show();
+  }
+
   /** Allocations that live or linger, in no order. */
   get open(): readonly Allocation[] {
     return this.#open;
@@ -154,7 +159,7 @@ export class Session implements SessionInit {
   join(allocation: Allocation): void {
     this.#open = addTo(this.#open, allocation);
     own(this).allocationCount += 1;
-    if (allocation.endReason !== undefined) return this.#show();
+    if (allocation.endReason !== undefined) return;
     own(this).liveAllocations += 1;
     if (!allocation.suspect) this.noteTrusted();
   }

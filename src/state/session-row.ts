@@ -32,7 +32,7 @@ export function sessionOf(row: unknown): SavedSession | undefined {
 export function rowByNames(value: unknown, version: number): unknown {
   const valuesOf = (names: readonly string[], fields: unknown): unknown => {
     if (!isNamed(fields)) return undefined;
-    const named = { ...(version === 1 ? BEFORE_2 : BEFORE_3), ...fields };
+    const named: Named = { ...(version === 1 ? BEFORE_2 : BEFORE_3), ...fields };
     return names.map((name) => named[name]);
   };
   if (!(isNamed(value) && Array.isArray(value['open']))) return undefined;
@@ -41,7 +41,7 @@ export function rowByNames(value: unknown, version: number): unknown {
 }
 
 /** What a file of version 2 does not tell. */
-const BEFORE_3: Named = { attributes: null };
+const BEFORE_3: Named = { isShown: true, attributes: null };
 
 /** What a file of version 1 does not tell. */
 const BEFORE_2: Named = {
@@ -84,6 +84,7 @@ const SESSION: Layout<SavedSession> = {
   startKnown: isFlag,
   complete: isFlag,
   reportsPeer: isFlag,
+  isShown: isFlag,
   allocationCount: isCount,
   adoptedAllocations: isCount,
   missedBytes: isCount,
@@ -168,6 +169,7 @@ function sessionRow(session: SavedSession) {
     session.startKnown,
     session.complete,
     session.reportsPeer,
+    session.isShown,
     session.allocationCount,
     session.adoptedAllocations,
     session.missedBytes,
@@ -225,19 +227,20 @@ function sessionOfRow(row: SessionRow): SavedSession {
     startKnown: row[9],
     complete: row[10],
     reportsPeer: row[11],
-    allocationCount: row[12],
-    adoptedAllocations: row[13],
-    missedBytes: row[14],
-    mostBytes: row[15],
-    gapMs: row[16],
-    startedAtMs: row[17],
-    endedAtMs: row[18],
-    endReason: row[19],
-    relayedSoFar: row[20],
-    client: row[21],
-    peer: row[22],
-    attributes: row[23],
-    open: row[24].map(allocationOf),
+    isShown: row[12],
+    allocationCount: row[13],
+    adoptedAllocations: row[14],
+    missedBytes: row[15],
+    mostBytes: row[16],
+    gapMs: row[17],
+    startedAtMs: row[18],
+    endedAtMs: row[19],
+    endReason: row[20],
+    relayedSoFar: row[21],
+    client: row[22],
+    peer: row[23],
+    attributes: row[24],
+    open: row[25].map(allocationOf),
   };
 }
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { Agent, get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { availableParallelism, loadavg } from 'node:os';
@@ -65,7 +65,7 @@ interface Field {
 
 async function survive(field: Field, attack: () => Promise<void>): Promise<void> {
   const { exporter, port } = field;
-  const rssBefore = rssOf(exporter);
+  const rssBefore = exporter.residentBytes;
   let isOver = false;
   const bytes = report(field, () => isOver);
   const slowest = probe(port, () => isOver);
@@ -73,7 +73,7 @@ async function survive(field: Field, attack: () => Promise<void>): Promise<void>
   isOver = true;
   const sent = await bytes;
   expect(await slowest).toBeLessThan(maxLivezMs());
-  expect(rssOf(exporter) - rssBefore).toBeLessThan(MAX_GROWTH_BYTES);
+  expect(exporter.residentBytes - rssBefore).toBeLessThan(MAX_GROWTH_BYTES);
   await untilCounted(port, 'coturn_client_received_bytes_total', sent);
   const begin = performance.now();
   const { code } = await exporter.stop();
@@ -160,13 +160,6 @@ async function untilCounted(port: number, name: string, expected: number): Promi
 
 function turn(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-/** Of the process, without what it shares. */
-function rssOf({ process: { pid } }: ExporterProcess): number {
-  const [, kilobytes = ''] =
-    /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kilobytes) * 1024;
 }
 
 async function open(port: number): Promise<Socket> {

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -19,12 +19,6 @@ const MAX_STOP_MS = 5_000;
 /** The port that the log names. */
 function statsdbPort(exporter: ExporterProcess): number {
   return Number(exporter.log.find(({ msg }) => msg === 'statsdb listens')?.['port']);
-}
-
-/** Resident memory of the exporter. */
-function residentBytes(exporter: ExporterProcess): number {
-  const status = readFileSync(`/proc/${exporter.process.pid}/status`, 'utf8');
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
 }
 
 /** Connects as many times as told, and says nothing unless told to. */
@@ -95,7 +89,7 @@ describe.each([
     const file = join(createTempFolder(defer), 'password');
     writeFileSync(file, `${password}\n`);
     both = await startBoth(defer, password === undefined ? [] : ['--statsdb.password-file', file]);
-    before = residentBytes(both.attacked);
+    before = both.attacked.residentBytes;
   });
 
   it('does not keep a coturn out, whose events are all counted', async () => {
@@ -124,7 +118,7 @@ describe.each([
 
   it('costs little memory, and does not keep it from stopping', async () => {
     const { attacked: exporter } = both;
-    expect(residentBytes(exporter) - before).toBeLessThan(MAX_GROWTH_BYTES);
+    expect(exporter.residentBytes - before).toBeLessThan(MAX_GROWTH_BYTES);
     const startedMs = performance.now();
     expect(await exporter.stop()).toMatchObject({ code: 0 });
     expect(performance.now() - startedMs).toBeLessThan(MAX_STOP_MS);

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import type { Defer } from './cleanup.ts';
 import { type Exposition, parseExposition } from './exposition.ts';
 import { parseJsonObject, type RecordLine } from './json-lines.ts';
@@ -52,6 +53,12 @@ export class ExporterProcess {
   get address(): string {
     if (this.#address === undefined) throw new Error('Not listening yet');
     return this.#address;
+  }
+
+  /** Resident memory of the process, in bytes. */
+  get residentBytes(): number {
+    const status = readFileSync(`/proc/${this.process.pid}/status`, 'utf8');
+    return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
   }
 
   /** Waits until it listens. */

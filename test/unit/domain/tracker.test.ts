@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { EXPIRY_GRACE_MS } from '../../../src/domain/allocation.ts';
 import { OVERFLOW } from '../../../src/domain/ledger.ts';
@@ -20,6 +22,15 @@ const BOTH = traffic(4, 310, 6, 420);
 const LIFETIME_MS = 600_000;
 const KEY = allocationKey('bob', 1);
 const NEW = 'new lifetime=600';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage: () => void = runInNewContext('gc');
+
+/** Bytes of all that is still held. */
+function heapUsed(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
 
 /** One allocation of a tracker under test, in the words of coturn. */
 class Life {
@@ -348,6 +359,16 @@ describe('Tracker, rule 3: only proof makes state', () => {
     expect(tracked.created).toBe(0);
     tracked.pass(PARK_MS);
     expect(tracked.counted().unallocated.receivedPackets).toBe(MAX_PARKED + 500);
+  });
+
+  it('holds nothing of 300,000 refreshes that each shorten a lifetime', () => {
+    const tracked = new Tracked();
+    const life = new Life(tracked).begin();
+    const before = heapUsed();
+    for (let left = 300_000; left > 0; left -= 1) life.refresh(left);
+    // Each in a list of its own, they took 50 MB.
+    expect(heapUsed() - before).toBeLessThan(5_000_000);
+    expect(tracked.liveAllocations).toBe(1);
   });
 
   it('counts parked traffic as unallocated at the end of the process', () => {

@@ -55,6 +55,7 @@ export const SESSION: SavedSession = {
   gapMs: 0,
   complete: true,
   reportsPeer: false,
+  isShown: true,
   servers: '192.0.2.1',
   transports: 'udp',
   tlsVersions: 'none',
