@@ -1,4 +1,5 @@
 import { renderFlagTable } from '../src/config/options.ts';
+import { Servers } from '../src/domain/servers.ts';
 import { RECORD_FIELDS } from '../src/domain/session-record.ts';
 import { Tracker } from '../src/domain/tracker.ts';
 import { createRegistry, registerMetrics } from '../src/metrics/registry.ts';
@@ -93,12 +94,14 @@ function allRegisteredMetrics(): RegisteredMetric[] {
   });
   registerMetrics(registry, {
     tracker,
+    servers: new Servers({ ledger: tracker.ledger, forgetAfterMs: 0 }),
     sources: { all: [], statsdb: [] },
     records: new RecordStats(),
     state: new StateStats(),
     web: new WebStats(),
     build: { version: '', revision: '', nodeVersion: '' },
     maxUsers: 1,
+    nowMs: () => 0,
     wallOffsetMs: () => 0,
   });
   // The typings leave out the names of labels.

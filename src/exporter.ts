@@ -1,4 +1,5 @@
 import { randomFillSync, randomInt } from 'node:crypto';
+import { hostname } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
@@ -6,6 +7,8 @@ import type { BuildInfo } from './build-info.ts';
 import type { Config } from './config/config.ts';
 import { openUserNames } from './config/user-names.ts';
 import { formatHostPort, type HostPort } from './config/values.ts';
+import { addressOf, isLoopback } from './coturn/connection.ts';
+import { Servers } from './domain/servers.ts';
 import { Tracker } from './domain/tracker.ts';
 import type { Hide, UserNames } from './domain/user.ts';
 import { healthRoutes } from './http/health-routes.ts';
@@ -165,24 +168,32 @@ async function wire(config: Config, context: ExporterContext) {
   const { log, build } = context;
   const clock = createClock();
   const { nowMs, wallOffsetMs } = clock;
-  const names = await openUserNames(config.users);
-  const tracker = createTracker(config, clock, names);
+  const userNames = await openUserNames(config.users);
+  const { names, forgetAfterMs } = config.servers;
+  const own = config.servers.name ?? hostname();
+  const serverName = (address: string): string =>
+    names.get(address) ?? (isLoopback(address) ? own : address);
+  const tracker = createTracker(config, clock, userNames);
   const { ledger, users } = tracker;
-  const sources = await createSources(config, { sink: tracker, nowMs, log });
+  const servers = new Servers({ ledger, forgetAfterMs });
+  const sources = await createSources(config, { sink: tracker, servers, serverName, nowMs, log });
   const records = createRecords(config, clock, context);
   const state = new StateStats();
   const web = new WebStats();
-  const { hide } = names;
-  const keeper = createKeeper(config, { log, clock, tracker, hide, sources, state });
+  const { hide } = userNames;
+  const parts = { log, clock, tracker, hide, sources, serverName, state };
+  const keeper = createKeeper(config, parts);
   const registry = createRegistry();
   const observer = registerMetrics(registry, {
     tracker,
+    servers,
     sources,
     records: records.stats,
     state,
     web,
     build,
     maxUsers: config.users.maxSeries,
+    nowMs,
     wallOffsetMs,
   });
   const hasUserSeries = config.users.label !== 'none';
@@ -224,7 +235,7 @@ async function openLock(
 
 /** Where a coturn can publish to, without the passwords. */
 function publishTargets({ redis, statsdb }: Config, sources: Sources): PublishTarget[] {
-  const hasPassword = statsdb.password !== undefined;
+  const hasPassword = statsdb.password !== undefined || statsdb.servers !== undefined;
   const direct = sources.statsdb.flatMap(({ address }) =>
     address === undefined ? [] : { ...address, hasPassword },
   );
@@ -236,17 +247,22 @@ function publishTargets({ redis, statsdb }: Config, sources: Sources): PublishTa
   return [...byRedis, ...direct];
 }
 
-function createTracker(config: Config, { wallOffsetMs }: Clock, names: UserNames): Tracker {
+function createTracker(config: Config, { wallOffsetMs }: Clock, userNames: UserNames): Tracker {
+  const { names } = config.servers;
   return new Tracker({
     groupBy: config.session.groupBy,
     lingerMs: config.session.lingerMs,
-    ...names,
+    ...userNames,
     newSessionId: createSessionIds(wallOffsetMs),
     maxUsers: config.users.maxSeries,
     maxRealms: config.realms.maxSeries,
     shard: config.shard,
     hashSeed: randomInt(2 ** 31),
     relayedMinBytes: config.session.relayedMinBytes,
+    serverName(endpoint) {
+      const address = addressOf(endpoint);
+      return names.get(endpoint) ?? names.get(address) ?? address;
+    },
   });
 }
 
@@ -264,11 +280,12 @@ interface KeeperParts {
   readonly tracker: Tracker;
   readonly hide: Hide | undefined;
   readonly sources: Sources;
+  readonly serverName: (name: string) => string;
   readonly state: StateStats;
 }
 
 function createKeeper(config: Config, parts: KeeperParts): StateKeeper | undefined {
-  const { log, clock, tracker, hide, sources, state } = parts;
+  const { log, clock, tracker, hide, sources, serverName, state } = parts;
   const path = config.state.file;
   if (path === undefined) return undefined;
   const recordFile = config.records.file;
@@ -278,6 +295,7 @@ function createKeeper(config: Config, parts: KeeperParts): StateKeeper | undefin
     tracker,
     sources: sources.all.map((source) => source.stats),
     hide,
+    serverName,
     ...clock,
     stats: state,
     recentRecords: () =>

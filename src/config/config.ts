@@ -21,6 +21,12 @@ import {
   rejectTwice,
 } from './redis-access.ts';
 import type { RedisSourceConfig } from './redis-url.ts';
+import {
+  readServerLogins,
+  readServerNames,
+  type ServerLogin,
+  type ServerNames,
+} from './servers.ts';
 import { formatHostPort, type HostPort } from './values.ts';
 
 /** Everything the exporter can be told. Holds secrets: never log it as a whole. */
@@ -37,10 +43,22 @@ export interface Config {
   readonly statsdb: {
     /** Empty: the embedded statsdb is off. Never empty when there is no Redis. */
     readonly listen: readonly HostPort[];
-    /** What coturn has to send as AUTH; absent: none is asked for. Secret. */
+    /** What coturn has to send as AUTH; absent, and no `servers`: none is asked for. Secret. */
     readonly password?: string;
+    /** Those that are known by a password of their own, as they were at the start. Secret. */
+    readonly servers?: readonly ServerLogin[];
+    /** Where they are read from, anew when it changes. */
+    readonly serversFile?: string;
     /** Paths of PEM files; absent: plain text. */
     readonly tls?: StatsdbTlsConfig;
+  };
+  readonly servers: {
+    /** Of a coturn that connects by a loopback address; absent: the host name. */
+    readonly name?: string;
+    /** By address; may be empty. */
+    readonly names: ServerNames;
+    /** Milliseconds that the health of a server that is gone is shown. */
+    readonly forgetAfterMs: number;
   };
   readonly web: {
     readonly listen: HostPort;
@@ -123,6 +141,7 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
   return {
     redis,
     statsdb,
+    servers: serversConfig(values, readFile),
     web: webConfig(values),
     session: sessionConfig(values),
     users: usersConfig(values),
@@ -141,7 +160,11 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
 /** All secrets in `config`, for `redact`. */
 export function listSecrets(config: Config): string[] {
   const { redis, statsdb } = config;
-  return [...redis.secrets, ...(statsdb.password === undefined ? [] : [statsdb.password])];
+  return [
+    ...redis.secrets,
+    ...(statsdb.password === undefined ? [] : [statsdb.password]),
+    ...(statsdb.servers ?? []).map(({ password }) => password),
+  ];
 }
 
 function usersConfig(values: OptionValues): Config['users'] {
@@ -166,6 +189,15 @@ function usersConfig(values: OptionValues): Config['users'] {
 function logConfig(values: OptionValues): Config['log'] {
   const format = values['log.format'];
   return { level: values['log.level'], ...(format === undefined ? {} : { format }) };
+}
+
+function serversConfig(values: OptionValues, readFile: ReadFile): Config['servers'] {
+  const name = values['server.name'];
+  return {
+    ...(name === undefined ? {} : { name }),
+    names: readServerNames(values['server.names-file'], readFile),
+    forgetAfterMs: values['server.forget-after'],
+  };
 }
 
 function webConfig(values: OptionValues): Config['web'] {
@@ -242,6 +274,11 @@ function statsdbConfig(values: OptionValues, readFile: ReadFile): Config['statsd
   if (password !== undefined && listen.length === 0) {
     throw unused('statsdb.password-file', '--statsdb.listen-address with it');
   }
+  const serversFile = values['statsdb.servers-file'];
+  const servers = readServerLogins(serversFile, readFile, password);
+  if (servers !== undefined && listen.length === 0) {
+    throw unused('statsdb.servers-file', '--statsdb.listen-address with it');
+  }
   const tls = statsdbTls(values, readFile);
   if (tls !== undefined && listen.length === 0) {
     throw unused('statsdb.tls-cert-file', '--statsdb.listen-address with it');
@@ -249,6 +286,7 @@ function statsdbConfig(values: OptionValues, readFile: ReadFile): Config['statsd
   return {
     listen,
     ...(password === undefined ? {} : { password }),
+    ...(servers === undefined || serversFile === undefined ? {} : { servers, serversFile }),
     ...(tls === undefined ? {} : { tls }),
   };
 }

@@ -8,6 +8,7 @@ import {
   formatHostPort,
   type HostPort,
   listenAddress,
+  name,
   type Parsed,
   type ValueType,
   wholeNumber,
@@ -40,9 +41,13 @@ export interface OptionValues {
   readonly 'redis.resync-interval': number;
   readonly 'statsdb.listen-address': readonly HostPort[];
   readonly 'statsdb.password-file': string | undefined;
+  readonly 'statsdb.servers-file': string | undefined;
   readonly 'statsdb.tls-cert-file': string | undefined;
   readonly 'statsdb.tls-key-file': string | undefined;
   readonly 'statsdb.tls-client-ca-file': string | undefined;
+  readonly 'server.name': string | undefined;
+  readonly 'server.names-file': string | undefined;
+  readonly 'server.forget-after': number;
   readonly 'web.listen-address': HostPort;
   readonly 'web.telemetry-path': string;
   readonly 'web.config.file': string | undefined;
@@ -83,13 +88,6 @@ export const DEFAULT_STATSDB_ADDRESS: HostPort = { host: '127.0.0.1', port: 6380
 
 /** Paths that have their own meaning and so cannot be the telemetry path. */
 const OWN_PATHS = ['/livez', '/readyz', '/healthz', '/drain'];
-
-/** `a`, `eu-1.example` */
-const NAME: ValueType<string> = {
-  placeholder: 'NAME',
-  expected: 'a name of up to 64 letters, digits, dots, dashes and underscores',
-  parse: (text) => (/^[\w.-]{1,64}$/.test(text) ? { ok: true, value: text } : { ok: false }),
-};
 
 /** The one definition of every flag, its environment variable, its help and its row in docs/configuration.md. */
 export const OPTIONS: OptionTable<OptionValues> = {
@@ -150,6 +148,11 @@ export const OPTIONS: OptionTable<OptionValues> = {
     type: filePath(),
     help: 'File with the password that coturn must send to the embedded statsdb.',
   },
+  'statsdb.servers-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'File with a line NAME:PASSWORD for each coturn, which is then the server NAME wherever it connects from, and restarts when it says so (docs/servers.md). Read again when it changes.',
+  },
   'statsdb.tls-cert-file': {
     kind: 'single',
     type: filePath(),
@@ -164,6 +167,23 @@ export const OPTIONS: OptionTable<OptionValues> = {
     kind: 'single',
     type: filePath(),
     help: 'PEM file with the authorities of client certificates; coturn must then show one (cert= and clientkey= in redis-statsdb).',
+  },
+  'server.name': {
+    kind: 'single',
+    type: name(),
+    defaultHelp: 'the host name',
+    help: 'Name of a coturn that connects to the embedded statsdb from this machine, by a loopback address.',
+  },
+  'server.names-file': {
+    kind: 'single',
+    type: filePath(),
+    help: 'File with a line ADDRESS NAME for each address of a coturn, with :PORT where several share one: names servers that publish to Redis, or connect without a password of their own.',
+  },
+  'server.forget-after': {
+    kind: 'single',
+    type: duration({ min: 10_000, max: 31 * 86_400_000 }),
+    default: '24h',
+    help: 'How long the health of a server is shown after it was last there.',
   },
   'web.listen-address': {
     kind: 'single',
@@ -261,7 +281,7 @@ export const OPTIONS: OptionTable<OptionValues> = {
   },
   'records.replica': {
     kind: 'single',
-    type: NAME,
+    type: name(),
     help: 'Name of this exporter in the field replica of each record, one for each of a pair that hears the same servers.',
   },
   'state.file': {

@@ -105,6 +105,23 @@ export function choice<const T extends string>(names: readonly T[]): ValueType<T
   };
 }
 
+/** What {@link isName} allows; follows "expected". */
+export const NAME_RULE = 'a name of up to 64 letters, digits, dots, dashes and underscores';
+
+/** `a`, `eu-1.example`: fit for a label, a log line and a query. */
+export function isName(text: string): boolean {
+  return /^[\w.-]{1,64}$/.test(text);
+}
+
+/** A name as {@link isName} allows it. */
+export function name(): ValueType<string> {
+  return {
+    placeholder: 'NAME',
+    expected: NAME_RULE,
+    parse: (text) => (isName(text) ? done(text) : { ok: false }),
+  };
+}
+
 /** `10000`: plain decimal digits within the bounds; no sign, no leading zeros. */
 export function wholeNumber(range: Range): ValueType<number> {
   return {

@@ -46,6 +46,11 @@ export function addressOf(endpoint: string): string {
   return colon > 0 ? endpoint.slice(0, colon) : endpoint;
 }
 
+/** Whether a peer of this address is a coturn on this machine: Linux connects to 127.0.0.0/8 from 127.0.0.1. */
+export function isLoopback(address: string): boolean {
+  return address === '127.0.0.1' || address === '::1';
+}
+
 /** `::ffff:192.0.2.1` as `192.0.2.1`; every other address as it is. */
 export function unmapIpv4(address: string): string {
   return isMappedIpv4(address) ? address.slice('::ffff:'.length) : address;

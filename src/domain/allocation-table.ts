@@ -1,4 +1,3 @@
-import { addressOf } from '../coturn/connection.ts';
 import type {
   AllocationEvent,
   AllocationStatus,
@@ -33,6 +32,8 @@ export interface AllocationTableOptions {
   readonly sessions: SessionTable;
   readonly parked: ParkedTraffic;
   readonly hide?: Hide | undefined;
+  /** The name of the server whose `address:port` a status message tells. */
+  readonly serverName: (endpoint: string) => string;
 }
 
 /** Where and when a message came. */
@@ -127,7 +128,9 @@ export class AllocationTable {
       if (known.endReason === undefined) this.#supersede(known, status.connection, nowMs);
       this.#close(known);
     }
-    this.#create(arrival, { status, startKnown: true, contested }).noteStatus();
+    const created = this.#create(arrival, { status, startKnown: true, contested });
+    created.noteStatus();
+    created.account.hear(nowMs);
   }
 
   /** A `new` for a key that lives: its server has restarted, or another one uses the same id. */
@@ -151,7 +154,7 @@ export class AllocationTable {
     allocation.noteStatus();
     const { origin, session, account } = allocation;
     const { connection } = status;
-    const server = connection === undefined ? account.server : serverOf(origin, connection);
+    const server = connection === undefined ? account.server : this.#serverOf(origin, connection);
     const hadLifetimeMs = allocation.lifetimeMs;
     allocation.redescribe(this.#options.ledger.server(session.account, server), status);
     allocation.account.countRefresh();
@@ -220,7 +223,7 @@ export class AllocationTable {
       key: key.allocationKey,
       origin,
       session,
-      account: this.#options.ledger.server(session.account, serverOf(origin, connection)),
+      account: this.#options.ledger.server(session.account, this.#serverOf(origin, connection)),
       row: origin.allocations.reserve(key.allocationKey),
       startKnown,
       contested,
@@ -311,6 +314,11 @@ export class AllocationTable {
     }
     return true;
   }
+
+  #serverOf({ stats, server }: Origin, connection: Connection | undefined): string {
+    if (stats.serverFrom === 'connection' || connection === undefined) return server;
+    return this.#options.serverName(connection.local);
+  }
 }
 
 /** The key as texts of its own: what came in may be a part of a large buffer. */
@@ -320,9 +328,4 @@ function ownKey(key: StatsKey): StatsKey {
   const username = allocationKey.slice(userEnd - key.username.length, userEnd);
   const { ok, realm, topic } = key;
   return { ok, allocationKey, realm, username, topic };
-}
-
-function serverOf(origin: Origin, connection: Connection | undefined): string {
-  if (origin.stats.serverFrom === 'connection' || connection === undefined) return origin.server;
-  return addressOf(connection.local);
 }

@@ -211,6 +211,7 @@ export class Allocation implements Waiting {
   prove(nowMs: number): void {
     this.row.page[this.row.offset + LAST_EVENT] = nowMs;
     this.row.page[this.row.offset + LAST_PROOF] = nowMs;
+    this.account.hear(nowMs);
     this.trust();
   }
 

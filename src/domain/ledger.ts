@@ -32,6 +32,9 @@ export const MAX_SERVERS = 1000;
  */
 export const MAX_PAIRS = 10_000;
 
+/** Where `ServerAccount.sums` has the time of the newest message of an allocation, in ms. */
+export const HEARD: number = 3 * TRAFFIC_LENGTH;
+
 /** How many allocations of one kind were created. */
 export interface CreatedCount {
   readonly transport: Transport;
@@ -46,8 +49,8 @@ export class ServerAccount {
   readonly number: number;
   readonly realm: string;
   readonly server: string;
-  /** Client side, peer side and unallocated, each in the order of `Traffic`. */
-  readonly sums: Float64Array = new Float64Array(3 * TRAFFIC_LENGTH);
+  /** Client side, peer side and unallocated, each in the order of `Traffic`; then {@link HEARD}. */
+  readonly sums: Float64Array = new Float64Array(3 * TRAFFIC_LENGTH + 1);
   readonly created: CreatedCount[] = [];
   readonly closed: Record<EndReason, number> = zeroReasons();
   readonly refreshes: number = 0;
@@ -79,6 +82,23 @@ export class ServerAccount {
   /** Of clients that never held an allocation. */
   get unallocated(): Traffic {
     return trafficAt(this.sums, UNALLOCATED);
+  }
+
+  /** When its newest message of an allocation came, in ms; 0 before the first. */
+  get lastEventMs(): number {
+    return this.sums[HEARD] ?? 0;
+  }
+
+  /** A message of an allocation came. */
+  hear(nowMs: number): void {
+    this.sums[HEARD] = nowMs;
+  }
+
+  /** Live allocations of all transports. */
+  countLive(): number {
+    let count = 0;
+    for (const ofTransport of this.live.values()) count += ofTransport;
+    return count;
   }
 
   /** One text for all allocations of an endpoint (`address:port`) of the server. */
@@ -172,9 +192,7 @@ export class Ledger {
   countLive(): number {
     let count = 0;
     for (const realm of this.#realms.values()) {
-      for (const { live } of realm.servers.values()) {
-        for (const ofTransport of live.values()) count += ofTransport;
-      }
+      for (const account of realm.servers.values()) count += account.countLive();
     }
     return count;
   }

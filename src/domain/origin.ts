@@ -10,6 +10,8 @@ export class Origin {
   /** Tells origins apart within a process. */
   readonly number: number;
   readonly stats: SourceStats;
+  /** Tells it from the others of its source, also in a state file: a label may be changed. */
+  readonly name: string;
   /** The `server` label, unless status messages tell a better one (`stats.serverFrom`). */
   readonly server: string;
   /** What lives or lingers here, by the key without its topic. */
@@ -27,9 +29,15 @@ export class Origin {
   /** How often messages may have been lost; an allocation compares it with the number at its start. */
   readonly gaps: number = 0;
 
-  constructor(number: number, stats: SourceStats, server: string, hashSeed = 0) {
+  constructor(
+    number: number,
+    stats: SourceStats,
+    name: string,
+    { server = name, hashSeed = 0 }: { readonly server?: string; readonly hashSeed?: number } = {},
+  ) {
     this.number = number;
     this.stats = stats;
+    this.name = name;
     this.server = server;
     this.allocations = new AllocationIndex(hashSeed);
   }

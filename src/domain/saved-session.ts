@@ -47,7 +47,7 @@ export interface SavedSession {
 /** An allocation of a {@link SavedSession}. */
 export interface SavedAllocation {
   readonly key: string;
-  /** The source's name, and the server that names the origin there. */
+  /** The names of the source, and of the origin there. */
   readonly source: string;
   readonly origin: string;
   /** The server its traffic is counted for. */
@@ -76,7 +76,7 @@ export interface SavedAllocation {
 /** How sessions of an earlier process are taken in. */
 export interface RestoreOptions {
   /** The origin of an allocation. */
-  readonly originOf: (source: string, server: string) => Origin;
+  readonly originOf: (source: string, name: string) => Origin;
   /**
    * The sums are all that the earlier process counted: it was stopped in order, so what is missing
    * of a total was counted by nobody.
@@ -147,7 +147,7 @@ function saveAllocation(
   return {
     key: allocation.shownKey(hide),
     source: allocation.origin.stats.name,
-    origin: allocation.origin.server,
+    origin: allocation.origin.name,
     server: allocation.account.server,
     local: allocation.local,
     transport: allocation.transport,
@@ -205,11 +205,13 @@ export function restoreSession(
     const origin = originOf(one.source, one.origin);
     // Two sessions of one file never share a key; a file made by hand might.
     if (origin.allocations.has(one.key)) continue;
+    // Who connects may have another name by now.
+    const server = origin.stats.serverFrom === 'connection' ? origin.server : one.server;
     const allocation = new Allocation({
       key: one.key,
       origin,
       session,
-      account: ledger.server(account, one.server),
+      account: ledger.server(account, server),
       row: origin.allocations.reserve(one.key),
       startKnown: one.startKnown && pastCounted,
       contested: one.contested,

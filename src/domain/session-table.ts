@@ -152,7 +152,8 @@ export class SessionTable {
       case 'client':
         return `${connection === undefined ? '' : this.#show(addressOf(connection.remote))} ${user}`;
       case 'allocation':
-        return `${origin.stats.name} ${origin.server} ${hideUser(key, this.#options.hide)}`;
+        // Names, not numbers: a state file takes this to another process.
+        return `${origin.stats.name} ${origin.name} ${hideUser(key, this.#options.hide)}`;
     }
   }
 

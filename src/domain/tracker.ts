@@ -1,8 +1,9 @@
+import { addressOf } from '../coturn/connection.ts';
 import { parseStatsKey, type StatsKey } from '../coturn/key.ts';
 import { KEEPALIVE_CHANNEL } from '../coturn/patterns.ts';
 import { parseEvent, readTraffic } from '../coturn/payload.ts';
 import { AllocationTable } from './allocation-table.ts';
-import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
+import { HEARD, Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
 import { KeyScan } from './reconcile.ts';
@@ -46,6 +47,8 @@ export interface TrackerOptions extends SessionTableOptions {
   readonly hashSeed?: number;
   /** Bytes of an allocation from which it relayed; absent: the rule of `relayed.ts`. */
   readonly relayedMinBytes?: number | undefined;
+  /** The name of a server, by its `address:port`; absent: the address. */
+  readonly serverName?: ((endpoint: string) => string) | undefined;
 }
 
 /**
@@ -67,28 +70,31 @@ export class Tracker {
 
   constructor(options: TrackerOptions) {
     const { maxRealms, maxUsers, lingerMs, relayedMinBytes, hide } = options;
+    const { serverName = addressOf } = options;
     this.#options = options;
     this.ledger = new Ledger(maxRealms, createRelayedRule(relayedMinBytes));
     this.users = new Users(maxUsers);
     this.sessions = new SessionTable(options, this.ledger, this.users);
     this.parked = new ParkedTraffic((parked) => this.#countUnallocated(parked));
     const { ledger, sessions, parked } = this;
-    this.#table = new AllocationTable({ lingerMs, ledger, sessions, parked, hide });
+    this.#table = new AllocationTable({ lingerMs, ledger, sessions, parked, hide, serverName });
   }
 
   /**
-   * The key space of one coturn server or of one Redis; the same pair gives the same origin again.
-   * Servers beyond {@link MAX_SERVERS} of one source share one.
+   * The key space of one coturn server or of one Redis; the same pair of source and name gives the
+   * same origin again. Those beyond {@link MAX_SERVERS} of one source share one.
    *
    * @param server the `server` label, unless status messages tell a better one
    */
-  openOrigin(stats: SourceStats, server: string): Origin {
+  openOrigin(stats: SourceStats, name: string, server: string = name): Origin {
     const origins = this.#origins.get(stats) ?? new Map<string, Origin>();
     this.#origins.set(stats, origins);
-    const name = origins.has(server) || origins.size < MAX_SERVERS ? server : OVERFLOW;
     const known = origins.get(name);
     if (known !== undefined) return known;
-    const origin = new Origin(this.#originCount, stats, name, this.#options.hashSeed);
+    const isOver = origins.size >= MAX_SERVERS && name !== OVERFLOW;
+    if (isOver) return this.openOrigin(stats, OVERFLOW);
+    const { hashSeed = 0 } = this.#options;
+    const origin = new Origin(this.#originCount, stats, name, { server, hashSeed });
     this.#originCount += 1;
     origins.set(name, origin);
     return origin;
@@ -144,6 +150,7 @@ export class Tracker {
       return true;
     }
     page[offset + LAST_EVENT] = nowMs;
+    sums[HEARD] = nowMs;
     if (side !== PEER) {
       stats.countEvent('traffic', nowMs);
       return true;

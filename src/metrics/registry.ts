@@ -1,11 +1,13 @@
 import { type OpenMetricsContentType, Registry } from 'prom-client';
 import type { BuildInfo } from '../build-info.ts';
+import type { Servers } from '../domain/servers.ts';
 import type { Tracker } from '../domain/tracker.ts';
 import type { RecordStats } from '../records/record-queue.ts';
 import type { Sources } from '../sources/create-sources.ts';
 import type { StateStats } from '../state/state-keeper.ts';
 import { registerAllocationMetrics } from './allocation-metrics.ts';
 import { registerExporterMetrics } from './exporter-metrics.ts';
+import { registerServerMetrics } from './server-metrics.ts';
 import { registerSessionMetrics, type SessionObserver } from './session-metrics.ts';
 import { registerSourceMetrics, registerStatsdbMetrics } from './source-metrics.ts';
 import { registerTrafficMetrics } from './traffic-metrics.ts';
@@ -24,6 +26,7 @@ export function createRegistry(): MetricsRegistry {
 /** Everything that metrics are read from. */
 export interface MetricsInput {
   readonly tracker: Tracker;
+  readonly servers: Servers;
   readonly sources: Sources;
   readonly records: RecordStats;
   readonly state: StateStats;
@@ -31,6 +34,8 @@ export interface MetricsInput {
   readonly build: BuildInfo;
   /** The most users with series of their own. */
   readonly maxUsers: number;
+  /** The tracker's time, in ms. */
+  readonly nowMs: () => number;
   /** What to add to the tracker's time to get Unix time in ms. */
   readonly wallOffsetMs: () => number;
 }
@@ -41,9 +46,11 @@ export interface MetricsInput {
  * @returns what takes each finished session
  */
 export function registerMetrics(registry: MetricsRegistry, input: MetricsInput): SessionObserver {
-  const { tracker, sources, records, state, web, build, maxUsers, wallOffsetMs } = input;
+  const { tracker, servers, sources, records, state, web, build, maxUsers } = input;
+  const { nowMs, wallOffsetMs } = input;
   registerTrafficMetrics(registry, tracker.ledger);
   registerAllocationMetrics(registry, tracker.ledger);
+  registerServerMetrics(registry, { servers, nowMs, wallOffsetMs });
   const observer = registerSessionMetrics(registry, tracker.ledger);
   registerSourceMetrics(registry, { sources: sources.all, wallOffsetMs });
   registerStatsdbMetrics(registry, sources.statsdb);

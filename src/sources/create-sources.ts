@@ -1,14 +1,19 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { formatHostPort } from '../config/values.ts';
+import type { Servers } from '../domain/servers.ts';
 import { SourceStats } from '../domain/source-stats.ts';
 import { SameServer } from './redis/same-server.ts';
 import type { ScanSink, Source } from './source.ts';
+import { Logins } from './statsdb/logins.ts';
 import { createStatsdbSource, type StatsdbSource } from './statsdb/statsdb-source.ts';
 
 /** What sources need besides their configuration. */
 export interface SourcesContext {
   readonly sink: ScanSink;
+  readonly servers: Servers;
+  /** The name of a coturn without a password of its own, by the address it connects from. */
+  readonly serverName: (address: string) => string;
   readonly nowMs: () => number;
   readonly log: Logger;
 }
@@ -20,24 +25,21 @@ export interface Sources {
   readonly statsdb: readonly StatsdbSource[];
 }
 
-/** The sources that the configuration asks for, each with a name of its own. */
+/**
+ * The sources that the configuration asks for, each with a name of its own.
+ *
+ * @throws {ConfigError} when the file of servers has become unusable
+ */
 export async function createSources(config: Config, context: SourcesContext): Promise<Sources> {
-  const { sink, nowMs, log } = context;
+  const { log } = context;
   const redis = config.redis.sources.length > 0 ? await createRedisSources(config, context) : [];
   const names = new Set(config.redis.sources.map(({ name }) => name));
-  const { listen, password, tls } = config.statsdb;
+  const { listen, password, serversFile, tls } = config.statsdb;
+  const logins = new Logins({ password, serversFile, log });
   const statsdb = listen.map((address) => {
     const wanted = listen.length === 1 ? 'statsdb' : `statsdb:${formatHostPort(address)}`;
     const stats = new SourceStats(freeName(wanted, names), 'connection');
-    return createStatsdbSource({
-      listen: address,
-      ...(password === undefined ? {} : { password }),
-      tls,
-      sink,
-      stats,
-      nowMs,
-      log,
-    });
+    return createStatsdbSource({ ...context, listen: address, logins, tls, stats });
   });
   return { all: [...redis, ...statsdb], statsdb };
 }

@@ -35,12 +35,12 @@ export interface SourceStatus {
  */
 export interface MessageSink {
   /**
-   * The key space of one coturn server (embedded statsdb) or of one Redis. The same pair gives the
-   * same origin again.
+   * The key space of one coturn server (embedded statsdb) or of one Redis. The same pair of source
+   * and name gives the same origin again, also of a state file.
    *
-   * @param server the `server` label while no status message names a better one
+   * @param server the `server` label while no status message names a better one; absent: the name
    */
-  openOrigin(stats: SourceStats, server: string): Origin;
+  openOrigin(stats: SourceStats, name: string, server?: string): Origin;
   /** Takes one message: the name of its Redis channel and its text. */
   receive(origin: Origin, key: string, payload: string, nowMs: number): void;
   /**

@@ -18,6 +18,8 @@ interface StateKeeperOptions {
   readonly sources: readonly SourceStats[];
   /** How the tracker hides names; absent: not at all. */
   readonly hide?: Hide | undefined;
+  /** The name of a coturn by what its key space is called: its address, or a name already. */
+  readonly serverName: (name: string) => string;
   readonly nowMs: () => number;
   readonly wallOffsetMs: () => number;
   readonly stats: StateStats;
@@ -107,11 +109,13 @@ export class StateKeeper {
   }
 
   #taker(header: StateHeader, wasOpened: boolean): (session: SavedSession) => void {
-    const { tracker, nowMs, wallOffsetMs, hide } = this.#options;
+    const { tracker, nowMs, wallOffsetMs, hide, serverName } = this.#options;
     const savedAtMs = Date.parse(header.savedAt) - wallOffsetMs();
     const options = {
-      originOf: (source: string, server: string) => {
-        const origin = tracker.openOrigin(this.#sourceOf(source), server);
+      originOf: (source: string, name: string) => {
+        const stats = this.#sourceOf(source);
+        const server = stats.serverFrom === 'connection' ? serverName(name) : name;
+        const origin = tracker.openOrigin(stats, name, server);
         // Nobody listened meanwhile.
         origin.noteDeaf(savedAtMs, Math.max(savedAtMs, nowMs()));
         return origin;
@@ -222,7 +226,7 @@ export class StateKeeper {
 
   /** A source that is no longer configured: its allocations expire in a key space of their own. */
   #goneSource(name: string): SourceStats {
-    const stats = this.#gone.get(name) ?? new SourceStats(name, 'connection');
+    const stats = this.#gone.get(name) ?? new SourceStats(name, 'status');
     this.#gone.set(name, stats);
     return stats;
   }

@@ -43,8 +43,8 @@ export class ObservedSink implements ScanSink {
     return { key, passed: new Promise((resolve) => this.#barriers.set(key, resolve)) };
   }
 
-  openOrigin(stats: SourceStats, server: string): Origin {
-    return this.tracker.openOrigin(stats, server);
+  openOrigin(stats: SourceStats, name: string, server?: string): Origin {
+    return this.tracker.openOrigin(stats, name, server);
   }
 
   receive(origin: Origin, key: string, payload: string, nowMs: number): void {

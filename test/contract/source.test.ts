@@ -8,6 +8,7 @@ import { createStatsdbSource } from '../../src/sources/statsdb/statsdb-source.ts
 import { createCleanup, type Defer } from '../support/cleanup.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
 import { until } from '../support/until.ts';
+import { statsdbOptions } from '../unit/sources/statsdb-options.ts';
 import { ObservedSink } from './observed-sink.ts';
 import { describeSourceContract, type SourceHarness } from './source.contract.ts';
 
@@ -73,6 +74,7 @@ async function createStatsdbHarness(defer: Defer): Promise<SourceHarness> {
   const sink = new ObservedSink();
   const stats = new SourceStats('statsdb', 'connection');
   const source = createStatsdbSource({
+    ...statsdbOptions(),
     listen: { host: '127.0.0.1', port: 0 },
     sink,
     stats,

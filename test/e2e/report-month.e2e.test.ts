@@ -118,6 +118,7 @@ class LapsedExporter {
       intervalMs: 10_000,
       tracker,
       sources: [stats],
+      serverName: (name) => name,
       nowMs: () => this.#fleet.nowMs,
       wallOffsetMs: () => EPOCH_MS,
       stats: new StateStats(),

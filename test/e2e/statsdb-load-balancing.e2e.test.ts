@@ -27,7 +27,7 @@ let after: Exposition;
 beforeAll(async () => {
   const { first: port } = await claimPorts(cleanup.defer);
   exporter = await startExporter(cleanup.defer, {
-    args: ['--statsdb.listen-address', `127.0.0.1:${port}`],
+    args: ['--statsdb.listen-address', `127.0.0.1:${port}`, '--server.name', MASTER],
   });
   const start = async (address: string, extraLines: readonly string[]): Promise<TurnServer> => {
     const statsdb = await connectFrom(cleanup.defer, { address, port });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SourceStats } from '../../src/domain/source-stats.ts';
 import { createStatsdbSource } from '../../src/sources/statsdb/statsdb-source.ts';
 import { FakeSink } from '../unit/sources/fake-sink.ts';
+import { statsdbOptions } from '../unit/sources/statsdb-options.ts';
 
 const run = promisify(execFile);
 const KEY = 'turn/realm/example.org/user/café/allocation/001000000000000001/status';
@@ -12,6 +13,7 @@ const STATUS = 'new lifetime=600';
 
 const sink = new FakeSink();
 const source = createStatsdbSource({
+  ...statsdbOptions(),
   listen: { host: '127.0.0.1', port: 0 },
   sink,
   stats: new SourceStats('statsdb', 'connection'),

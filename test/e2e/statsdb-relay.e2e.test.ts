@@ -1,9 +1,12 @@
+import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createCleanup } from '../support/cleanup.ts';
 import { startExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { connectFrom } from '../support/source-address.ts';
+import { createTempFolder } from '../support/temp-folder.ts';
 import { runTurnClient } from '../support/turn-client.ts';
 import { startTurnServer } from '../support/turn-server.ts';
 import {
@@ -61,7 +64,7 @@ let scene: RelayScene;
 beforeAll(async () => {
   const { first: port } = await claimPorts(cleanup.defer);
   const exporter = await startExporter(cleanup.defer, {
-    args: ['--statsdb.listen-address', `127.0.0.1:${port}`],
+    args: ['--statsdb.listen-address', `127.0.0.1:${port}`, '--server.name=127.0.0.1'],
   });
   const elsewhere = await connectFrom(cleanup.defer, { address: '127.0.0.2', port });
   const servers = [
@@ -79,18 +82,21 @@ describe('the exporter as the statsdb of two real turnservers', () => {
 
 describe('a turnserver that connects over IPv6', () => {
   it.skipIf(!hasIpv6())(
-    'is another server than one that connects over IPv4',
+    'has keys of its own beside one that connects over IPv4, and a name where it is given one',
     async () => {
       const { first: port } = await claimPorts(onTestFinished);
+      const names = join(createTempFolder(onTestFinished), 'names');
+      writeFileSync(names, '127.0.0.1 four\n::1 six\n');
       const own = await startExporter(onTestFinished, {
         args: [
           ...['--statsdb.listen-address', `127.0.0.1:${port}`],
           ...['--statsdb.listen-address', `[::1]:${port}`],
+          ...['--server.names-file', names],
         ],
       });
       const calls = [
-        { address: '127.0.0.1', messages: 40, messageLength: 100 },
-        { address: '::1', messages: 30, messageLength: 200 },
+        { address: '127.0.0.1', name: 'four', messages: 40, messageLength: 100 },
+        { address: '::1', name: 'six', messages: 30, messageLength: 200 },
       ];
       for (const { address, messages, messageLength } of calls) {
         const server = await startTurnServer(onTestFinished, {
@@ -105,8 +111,8 @@ describe('a turnserver that connects over IPv6', () => {
         (seen) => seen.sum('coturn_allocations') === 0 && seen.sum('coturn_sessions') === 0,
         { what: 'both calls to end' },
       );
-      for (const { address, messages, messageLength } of calls) {
-        expect(metrics.value('coturn_peer_sent_bytes_total', { server: address })).toBe(
+      for (const { name, messages, messageLength } of calls) {
+        expect(metrics.value('coturn_peer_sent_bytes_total', { server: name })).toBe(
           2 * messages * messageLength,
         );
       }

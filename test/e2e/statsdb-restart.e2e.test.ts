@@ -113,7 +113,7 @@ type Call = Pick<TurnClientOptions, 'username' | 'packetIntervalMs'> & {
 };
 
 function startStatsdb(defer: Defer, port: number): Promise<ExporterProcess> {
-  const args = ['--statsdb.listen-address', `127.0.0.1:${port}`];
+  const args = ['--statsdb.listen-address', `127.0.0.1:${port}`, '--server.name=127.0.0.1'];
   return startExporter(defer, { args });
 }
 

@@ -11,6 +11,7 @@ import { type CertificateFiles, makeCertificate } from '../support/certificates.
 import { createTempFolder } from '../support/temp-folder.ts';
 import { FakeSink } from '../unit/sources/fake-sink.ts';
 import { decode } from '../unit/sources/resp/decoded.ts';
+import { statsdbOptions } from '../unit/sources/statsdb-options.ts';
 
 const run = promisify(execFile);
 const KEY = 'turn/realm/example.org/user/alice/allocation/001000000000000001/status';
@@ -39,6 +40,7 @@ beforeAll(async () => {
   stranger = makeCertificate(folder, 'stranger');
   serve(makeCertificate(folder, 'first', { issuer: authority, names }));
   source = createStatsdbSource({
+    ...statsdbOptions(),
     listen: { host: '127.0.0.1', port: 0 },
     tls: { certFile: served.cert, keyFile: served.key, clientCaFile: authority.cert },
     sink,

@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Origin } from '../../domain/origin.ts';
+import type { ConnectedServer } from '../../domain/servers.ts';
 import { type CommandHandler, createCommandReader } from '../resp/commands.ts';
 import {
   COMMAND_LIMITS,
@@ -10,6 +10,7 @@ import {
 import type { RespReader } from '../resp/reader.ts';
 import type { MessageSink } from '../source.ts';
 import { type Caller, COMMANDS } from './commands.ts';
+import type { Logins } from './logins.ts';
 import { errorReply, printable, type ReplyBatch } from './reply-batch.ts';
 
 /** What a client needs of the server it is connected to. */
@@ -20,16 +21,18 @@ export interface ClientOptions {
   readonly peer: string;
   readonly sink: MessageSink;
   readonly replies: ReplyBatch;
-  /** What the peer must send before anything counts; undefined lets everyone in. */
-  readonly password: Password | undefined;
-  /** Gives the key space of the peer's address; called once, at the first message. */
+  /** What the peer must send before anything counts. */
+  readonly logins: Logins;
+  /** Gives the key space of the coturn; called once, at the first message. */
   readonly openOrigin: () => Origin;
   /** Those opened so far by all clients of the server. */
   readonly origins: () => Iterable<Origin>;
+  /** Hears once that the peer is a coturn; gives what hears of its messages. */
+  readonly onCoturn: () => ConnectedServer;
   /** Hears that a coturn process has started in a key space. */
   readonly onCoturnStarted: (origin: Origin, nowMs: number) => void;
-  /** Hears of each wrong password. */
-  readonly onWrongPassword: () => void;
+  /** Hears of each wrong password, and of the server whose name came with it. */
+  readonly onWrongPassword: (server: string | undefined) => void;
 }
 
 /** How a connection ended, seen from the protocol. */
@@ -56,7 +59,10 @@ export class StatsdbClient implements Caller, CommandHandler {
   readonly #replies: ReplyBatch;
   readonly #reader: RespReader;
   #isAuthenticated: boolean;
-  #isCoturn = false;
+  #server: string | undefined;
+  /** Set when the peer has shown that it is a coturn; it is nobody else from then on. */
+  #health: ConnectedServer | undefined;
+  #wasHeard = false;
   /** Set by the first message; before it `messageShared` declines, so it need not check more. */
   #origin: Origin | undefined;
   #hasPublished = false;
@@ -70,7 +76,7 @@ export class StatsdbClient implements Caller, CommandHandler {
     this.#options = options;
     this.#sink = options.sink;
     this.#replies = options.replies;
-    this.#isAuthenticated = options.password === undefined;
+    this.#isAuthenticated = !options.logins.areNeeded;
     const limits = this.#isAuthenticated ? COMMAND_LIMITS : UNAUTHENTICATED_LIMITS;
     this.#reader = createCommandReader(this, limits);
   }
@@ -89,12 +95,22 @@ export class StatsdbClient implements Caller, CommandHandler {
 
   /** Whether an authenticated peer has sent what coturn sends and health checks do not. */
   get isCoturn(): boolean {
-    return this.#isCoturn;
+    return this.#health !== undefined;
+  }
+
+  /** The name of the coturn, if it has a password of its own and sent it. */
+  get server(): string | undefined {
+    return this.#server;
+  }
+
+  /** Whether messages came from it. */
+  get hasPublished(): boolean {
+    return this.#hasPublished;
   }
 
   /** Whether it has shown that it is no mere crowd: by the password, or without one by a message. */
   get hasProved(): boolean {
-    return this.#options.password === undefined ? this.#hasPublished : this.#isAuthenticated;
+    return this.#options.logins.areNeeded ? this.#isAuthenticated : this.#hasPublished;
   }
 
   /** How many wrong passwords came. */
@@ -121,7 +137,9 @@ export class StatsdbClient implements Caller, CommandHandler {
     if (this.#end !== undefined) return this.#end;
     this.#nowMs = nowMs;
     this.#keyBudget = MAX_LISTED_KEYS;
+    this.#wasHeard = false;
     const reason = this.#reader.push(chunk);
+    if (this.#wasHeard) this.#health?.hear(nowMs);
     if (reason !== undefined && this.#end === undefined) {
       this.#replies.add(errorReply(protocolErrorText(reason)));
       this.#end = { kind: 'refused', reason };
@@ -134,6 +152,7 @@ export class StatsdbClient implements Caller, CommandHandler {
     const origin = this.#origin;
     if (origin === undefined || !this.#hasPublished || this.#end !== undefined) return false;
     if (!this.#sink.receiveDelta(origin, key, payload, this.#nowMs)) return false;
+    this.#wasHeard = true;
     this.#replies.addOne();
     return true;
   }
@@ -152,10 +171,12 @@ export class StatsdbClient implements Caller, CommandHandler {
     if (this.#end === undefined) this.#replies.add(this.#run(args));
   }
 
-  authenticate(password: string): 'ok' | 'wrong' | 'not_needed' {
-    if (this.#options.password === undefined) return 'not_needed';
-    if (!this.#options.password.matches(password)) {
-      this.#options.onWrongPassword();
+  authenticate(password: string, user?: string): 'ok' | 'wrong' | 'not_needed' {
+    const { logins, onWrongPassword } = this.#options;
+    if (!logins.areNeeded) return 'not_needed';
+    const identity = logins.identify(password, user);
+    if (identity === undefined || (this.isCoturn && identity.server !== this.#server)) {
+      onWrongPassword(logins.isServer(user) ? user : undefined);
       this.#wrongPasswords += 1;
       if (!this.#isAuthenticated && this.#wrongPasswords >= MAX_WRONG_PASSWORDS) {
         this.#end = { kind: 'refused', reason: 'wrong_password' };
@@ -163,18 +184,20 @@ export class StatsdbClient implements Caller, CommandHandler {
       return 'wrong';
     }
     this.#isAuthenticated = true;
+    this.#server = identity.server;
     this.#reader.limits = COMMAND_LIMITS;
     return 'ok';
   }
 
   receive(key: string, payload: string): void {
-    this.#isCoturn = true;
+    this.#noteCoturn();
     this.#hasPublished = true;
+    this.#wasHeard = true;
     this.#sink.receive(this.#openOrigin(), key, payload, this.#nowMs);
   }
 
   coturnStarted(): void {
-    this.#isCoturn = true;
+    this.#noteCoturn();
     this.#options.onCoturnStarted(this.#openOrigin(), this.#nowMs);
   }
 
@@ -207,7 +230,7 @@ export class StatsdbClient implements Caller, CommandHandler {
     if (rest.length < least || rest.length > most) {
       return errorReply(`ERR wrong number of arguments for '${name}' command`);
     }
-    if (command.isCoturn === true) this.#isCoturn = true;
+    if (command.isCoturn === true) this.#noteCoturn();
     return command.run(this, rest);
   }
 
@@ -215,22 +238,8 @@ export class StatsdbClient implements Caller, CommandHandler {
     this.#origin ??= this.#options.openOrigin();
     return this.#origin;
   }
-}
 
-/** A password to compare with. Only its hash is kept. */
-export class Password {
-  readonly #digest: Buffer;
-
-  constructor(text: string) {
-    this.#digest = digest(text);
+  #noteCoturn(): void {
+    this.#health ??= this.#options.onCoturn();
   }
-
-  /** Whether this is the password; takes as long whatever the answer. */
-  matches(text: string): boolean {
-    return timingSafeEqual(this.#digest, digest(text));
-  }
-}
-
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

@@ -21,8 +21,8 @@ export interface Caller {
   clientName: string;
   /** False until the password came, if one is set. */
   readonly isAuthenticated: boolean;
-  /** Takes a password; `not_needed` when none is set. */
-  authenticate(password: string): 'ok' | 'wrong' | 'not_needed';
+  /** Takes a password, and the user that came with it; `not_needed` when none is set. */
+  authenticate(password: string, user?: string): 'ok' | 'wrong' | 'not_needed';
   /** Hands a message to the sink. */
   receive(key: string, payload: string): void;
   /** Notes that a coturn process has just started at the peer's address. */
@@ -63,10 +63,11 @@ const WRONG_PASSWORD = errorReply('WRONGPASS invalid username-password pair or u
 
 /**
  * coturn 4.6.1 sends `AUTH ""` whether or not a password is configured, ignores the answer, but
- * waits for it. The user name of the two-argument form says nothing here: there is one password.
+ * waits for it. Since 4.6.3 it may send a user as well (`user=`).
  */
 function auth(caller: Caller, args: readonly string[]): string {
-  switch (caller.authenticate(args.at(-1) ?? '')) {
+  const [password = '', user] = args.toReversed();
+  switch (caller.authenticate(password, user)) {
     case 'ok':
       return OK;
     case 'wrong':
@@ -87,7 +88,7 @@ function hello(caller: Caller, args: readonly string[]): string {
     const option = options[at]?.toLowerCase();
     const [first, second] = options.slice(at + 1);
     if (option === 'auth' && second !== undefined) {
-      if (caller.authenticate(second) === 'wrong') return WRONG_PASSWORD;
+      if (caller.authenticate(second, first) === 'wrong') return WRONG_PASSWORD;
       at += 3;
     } else if (option === 'setname' && first !== undefined) {
       caller.clientName = printable(first);

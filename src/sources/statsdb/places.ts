@@ -10,8 +10,10 @@ export interface Guest {
 
 /** How many connections there may be. */
 export interface PlaceLimits {
-  /** In all, those on probation not counted. */
+  /** In all, without a password; those on probation not counted. */
   readonly total: number;
+  /** The same with a password. */
+  readonly proven: number;
   /** Of one address, without a password; those on probation not counted. */
   readonly perAddress: number;
   /** On probation, of all addresses together. */
@@ -21,9 +23,15 @@ export interface PlaceLimits {
 /**
  * The limits of an embedded statsdb. A coturn holds four connections and one more for each relay
  * thread, at most 132: there is room for a hundred usual servers, well below the usual limits on
- * file descriptors, and on one address for two of the largest.
+ * file descriptors, and on one address for two of the largest. Who has the password is no crowd:
+ * there is room for a thousand servers.
  */
-export const PLACE_LIMITS: PlaceLimits = { total: 1_000, perAddress: 300, probation: 64 };
+export const PLACE_LIMITS: PlaceLimits = {
+  total: 1_000,
+  proven: 20_000,
+  perAddress: 300,
+  probation: 64,
+};
 
 /** Where a newcomer goes; on probation it has to prove itself soon, or leave. */
 export type Admission = 'admitted' | 'probation' | 'refused';
@@ -69,7 +77,8 @@ export class Places {
    */
   prove(guest: Guest): boolean {
     if (!this.#onProbation.get(guest.address)?.has(guest)) return true;
-    if (this.#admittedCount >= this.#limits.total && !this.#makeRoom()) return false;
+    const most = this.#needsPassword ? this.#limits.proven : this.#limits.total;
+    if (this.#admittedCount >= most && !this.#makeRoom()) return false;
     this.leave(guest);
     this.#admit(guest);
     return true;

@@ -24,6 +24,7 @@ export const PROBATION_MS = 10_000;
 /** Milliseconds until the answer to a second wrong password, and to all that was sent behind it. */
 export const WRONG_PASSWORD_DELAY_MS = 1_000;
 
+const SERVER_REMOVED = errorReply('NOAUTH Authentication required.');
 const TOO_MANY = errorReply('ERR max number of clients reached');
 
 /**
@@ -52,7 +53,7 @@ export class StatsdbConnection {
     this.client = new StatsdbClient({
       ...options,
       replies: this.#replies,
-      onWrongPassword: () => stats.noteWrongPassword(peer),
+      onWrongPassword: (server) => stats.noteWrongPassword(peer, server),
     });
     stats.noteOpened(peer);
     socket.on('data', (chunk: Buffer) => this.#take(chunk));
@@ -64,10 +65,10 @@ export class StatsdbConnection {
 
   /** From now on it has some seconds to prove itself. */
   putOnProbation(): void {
-    const { password } = this.#options;
+    const { logins } = this.#options;
     this.#isOnProbation = true;
     this.#startTimer(PROBATION_MS, () =>
-      this.#refuse(password === undefined ? 'too_many_connections' : 'unauthenticated'),
+      this.#refuse(logins.areNeeded ? 'unauthenticated' : 'too_many_connections'),
     );
   }
 
@@ -76,6 +77,11 @@ export class StatsdbConnection {
     if (this.#isEnding) return;
     this.#refuse('too_many_connections', TOO_MANY);
     this.#socket.destroySoon();
+  }
+
+  /** Ended, since its coturn may not connect any more. */
+  expel(): void {
+    if (!this.#isEnding) this.#refuse('server_removed', SERVER_REMOVED);
   }
 
   /** Why the connection closes or closed. */

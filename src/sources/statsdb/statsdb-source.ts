@@ -3,10 +3,12 @@ import { createServer as createTlsServer } from 'node:tls';
 import type { Logger } from 'pino';
 import { unmapIpv4 } from '../../coturn/connection.ts';
 import type { Origin } from '../../domain/origin.ts';
+import type { Servers } from '../../domain/servers.ts';
 import type { SourceStats } from '../../domain/source-stats.ts';
 import { errorCode } from '../../log.ts';
 import type { MessageSink, Source, SourceStatus } from '../source.ts';
-import { Password } from './client.ts';
+import { Fleet, type Member } from './fleet.ts';
+import type { Logins } from './logins.ts';
 import { type Guest, Places } from './places.ts';
 import { StatsdbConnection } from './statsdb-connection.ts';
 import { StatsdbStats } from './statsdb-stats.ts';
@@ -22,8 +24,11 @@ export interface ListenAddress {
 /** What {@link createStatsdbSource} takes. */
 export interface StatsdbSourceOptions {
   readonly listen: ListenAddress;
-  /** What peers must send as AUTH; without one everyone who can connect may publish. */
-  readonly password?: string;
+  /** What peers must send as AUTH; where none is needed everyone who can connect may publish. */
+  readonly logins: Logins;
+  /** The name of a coturn without a password of its own, by the address it connects from. */
+  readonly serverName: (address: string) => string;
+  readonly servers: Servers;
   /** Absent: plain text. */
   readonly tls?: StatsdbTlsFiles | undefined;
   readonly sink: MessageSink;
@@ -47,15 +52,13 @@ export interface StatsdbSource extends Source {
  */
 const KEEP_ALIVE_DELAY_MS = 60_000;
 
-/**
- * A coturn that starts asks for its keys on several connections at once (one for each of its
- * authentication threads); a repetition within this time is no second start, in ms.
- */
-const START_INTERVAL_MS = 1_000;
+/** How often the file of servers is looked at, in ms: who is taken out has to go. */
+const REFRESH_MS = 5_000;
 
 /**
- * Creates a source that listens as if it were a Redis, so that no Redis is needed. Each address
- * that connects is one server, with a key space of its own.
+ * Creates a source that listens as if it were a Redis, so that no Redis is needed. Each coturn with
+ * a password of its own is one server, and each address from which others connect, with a key space
+ * of its own.
  */
 export function createStatsdbSource(options: StatsdbSourceOptions): StatsdbSource {
   return new ListeningStatsdbSource(options);
@@ -65,21 +68,35 @@ export function createStatsdbSource(options: StatsdbSourceOptions): StatsdbSourc
 const HANDSHAKE_TIMEOUT_MS = 10_000;
 
 /** A peer that has come, from its first byte, which with TLS is before there is a connection. */
-class Arrival implements Guest {
+class Arrival implements Guest, Member {
   readonly address: string;
   readonly peer: string;
   readonly #socket: Socket;
+  readonly #serverName: (address: string) => string;
   isOnProbation = false;
   connection: StatsdbConnection | undefined = undefined;
 
-  constructor(socket: Socket, remoteAddress: string) {
+  constructor(socket: Socket, remoteAddress: string, serverName: (address: string) => string) {
     this.#socket = socket;
+    this.#serverName = serverName;
     this.address = unmapIpv4(remoteAddress);
     this.peer = peerOf(this.address, socket.remotePort);
   }
 
   get hasProved(): boolean {
     return this.connection?.client.hasProved ?? false;
+  }
+
+  get server(): string {
+    return this.connection?.client.server ?? this.#serverName(this.address);
+  }
+
+  get isNamed(): boolean {
+    return this.connection?.client.server !== undefined;
+  }
+
+  get hasPublished(): boolean {
+    return this.connection?.client.hasPublished ?? false;
   }
 
   giveWay(): void {
@@ -93,26 +110,30 @@ class ListeningStatsdbSource implements StatsdbSource {
   readonly statsdb: StatsdbStats;
   readonly #options: StatsdbSourceOptions;
   readonly #log: Logger;
-  readonly #password: Password | undefined;
+  readonly #logins: Logins;
+  readonly #fleet: Fleet;
   readonly #connections = new Set<StatsdbConnection>();
   readonly #places: Places;
-  /** When a coturn of an origin last started, in ms. */
-  readonly #startedMs = new WeakMap<Origin, number>();
-  /** Those of the addresses that sent messages; the sink limits their number. */
+  /** Those of the servers that sent messages; the sink limits their number. */
   readonly #origins = new Set<Origin>();
   #server: Server | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
   #address: ListenAddress | undefined;
   #lastId = 0;
+  #refresh: NodeJS.Timeout | undefined;
+  /** Of the logins that all connections were compared with. */
+  #generation: number;
 
   constructor(options: StatsdbSourceOptions) {
     this.#options = options;
     this.stats = options.stats;
     this.#log = options.log.child({ source: options.stats.name });
     this.statsdb = new StatsdbStats(this.#log, options.nowMs);
-    this.#password = options.password === undefined ? undefined : new Password(options.password);
-    this.#places = new Places(this.#password !== undefined);
+    this.#logins = options.logins;
+    this.#generation = this.#logins.generation;
+    this.#fleet = new Fleet({ ...options, log: this.#log });
+    this.#places = new Places(this.#logins.areNeeded);
   }
 
   get address(): ListenAddress | undefined {
@@ -120,13 +141,14 @@ class ListeningStatsdbSource implements StatsdbSource {
   }
 
   status(): SourceStatus {
-    const count = this.#connections.size;
+    const servers = countOf(this.#fleet.size, 'server');
+    const connections = countOf(this.#connections.size, 'connection');
     const isListening = this.#address !== undefined;
     return {
       kind: 'statsdb',
       up: [...this.#connections].some(({ client }) => client.isCoturn),
       ready: isListening,
-      detail: isListening ? `${count} ${count === 1 ? 'connection' : 'connections'}` : 'closed',
+      detail: isListening ? `${servers}, ${connections}` : 'closed',
     };
   }
 
@@ -150,6 +172,8 @@ class ListeningStatsdbSource implements StatsdbSource {
     this.#starting = undefined;
     this.#address = undefined;
     if (server === undefined) return;
+    clearInterval(this.#refresh);
+    this.#fleet.stop();
     const closed = new Promise<void>((resolve) => {
       server.close(() => resolve());
     });
@@ -177,6 +201,20 @@ class ListeningStatsdbSource implements StatsdbSource {
     if (bound === null || typeof bound === 'string') return;
     this.#address = { host: bound.address, port: bound.port };
     this.#log.info({ host: bound.address, port: bound.port }, 'statsdb listens');
+    if (!this.#logins.mayChange) return;
+    this.#refresh = setInterval(() => this.#refreshLogins(), REFRESH_MS).unref();
+  }
+
+  /** Sees whether the file of servers has changed: who is no longer in it has to go. */
+  #refreshLogins(): void {
+    this.#logins.refresh();
+    const { generation } = this.#logins;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    for (const connection of this.#connections) {
+      const { server } = connection.client;
+      if (server !== undefined && !this.#logins.isServer(server)) connection.expel();
+    }
   }
 
   #createServer(): Server {
@@ -233,7 +271,8 @@ class ListeningStatsdbSource implements StatsdbSource {
       socket.destroy();
       return undefined;
     }
-    const arrival = new Arrival(socket, remoteAddress);
+    this.#refreshLogins();
+    const arrival = new Arrival(socket, remoteAddress, this.#options.serverName);
     socket.on('close', () => this.#places.leave(arrival));
     const admission = this.#places.enter(arrival);
     arrival.isOnProbation = admission === 'probation';
@@ -244,35 +283,30 @@ class ListeningStatsdbSource implements StatsdbSource {
   }
 
   #open(arrival: Arrival, socket: Socket): void {
-    const { address, peer } = arrival;
+    const { peer } = arrival;
     const connection = new StatsdbConnection({
       socket,
       peer,
       id: ++this.#lastId,
       sink: this.#options.sink,
-      password: this.#password,
+      logins: this.#logins,
       nowMs: this.#options.nowMs,
       stats: this.statsdb,
-      openOrigin: () => this.#openOrigin(address),
+      openOrigin: () => this.#openOrigin(arrival),
       origins: () => this.#origins,
-      onCoturnStarted: (origin, nowMs) => this.#coturnStarted(origin, nowMs),
+      onCoturn: () => this.#fleet.join(arrival),
+      onCoturnStarted: (origin, nowMs) => this.#fleet.started(arrival, origin, nowMs),
       settle: () => this.#places.prove(arrival),
-      onClosed: (closed) => this.#closed(closed),
+      onClosed: (closed) => this.#closed(closed, arrival),
     });
     arrival.connection = connection;
     this.#connections.add(connection);
     if (arrival.isOnProbation) connection.putOnProbation();
   }
 
-  #coturnStarted(origin: Origin, nowMs: number): void {
-    const startedMs = this.#startedMs.get(origin);
-    if (startedMs !== undefined && nowMs - startedMs < START_INTERVAL_MS) return;
-    this.#startedMs.set(origin, nowMs);
-    this.#options.sink.suspectAll(origin);
-  }
-
-  #closed(connection: StatsdbConnection): void {
+  #closed(connection: StatsdbConnection, arrival: Arrival): void {
     this.#connections.delete(connection);
+    this.#fleet.leave(arrival);
     const origin = connection.client.publishingOrigin;
     const { closeReason } = connection;
     if (origin === undefined || closeReason === 'quit' || closeReason === 'stopped') return;
@@ -281,11 +315,16 @@ class ListeningStatsdbSource implements StatsdbSource {
     this.stats.countDisconnect();
   }
 
-  #openOrigin(address: string): Origin {
-    const origin = this.#options.sink.openOrigin(this.stats, address);
+  #openOrigin({ server, isNamed, address }: Arrival): Origin {
+    const name = isNamed ? server : address;
+    const origin = this.#options.sink.openOrigin(this.stats, name, server);
     this.#origins.add(origin);
     return origin;
   }
+}
+
+function countOf(count: number, what: string): string {
+  return `${count} ${count === 1 ? what : `${what}s`}`;
 }
 
 /** `address:port`, with an IPv6 address in brackets. */

@@ -1,15 +1,17 @@
 import type { Logger } from 'pino';
+import { addressOf } from '../../coturn/connection.ts';
 import { PROTOCOL_ERRORS, type ProtocolError } from '../resp/limits.ts';
 
 /**
  * Why the embedded statsdb turned a connection away: too many at once, no password within the
- * time or wrong ones, no TLS where it is asked for or none that could be agreed on, or bytes that
+ * time or wrong ones, a name that is no longer in the file of servers, no TLS where it is asked for or none that could be agreed on, or bytes that
  * are not what they should be. A closed set: it is a metric label.
  */
 export type Refusal =
   | 'too_many_connections'
   | 'unauthenticated'
   | 'wrong_password'
+  | 'server_removed'
   | 'plain_text'
   | 'tls_handshake'
   | ProtocolError;
@@ -19,6 +21,7 @@ export const REFUSALS: readonly Refusal[] = [
   'too_many_connections',
   'unauthenticated',
   'wrong_password',
+  'server_removed',
   'plain_text',
   'tls_handshake',
   ...PROTOCOL_ERRORS,
@@ -32,19 +35,28 @@ export type CloseReason = (typeof CLOSE_REASONS)[number];
 
 /** What an operator has to mend, where the reason alone does not tell. */
 const REFUSAL_TEXTS: Partial<Record<Refusal, string>> = {
+  server_removed: 'statsdb closed a connection: its server is no longer in the file of servers',
   plain_text:
     'statsdb refused a connection without TLS: add tls=true to redis-statsdb of that coturn',
   tls_handshake: 'statsdb refused a connection: no TLS could be agreed on with the peer',
 };
 
-/** A warning of one kind is written at most this often, however often it happens. */
+/** A warning of one kind is written at most this often for each address, however often it happens. */
 const WARN_INTERVAL_MS = 60_000;
+
+/** Warnings of different kinds or addresses that may be written in that time. */
+const MAX_WARNINGS = 100;
+
+interface WarningFields {
+  readonly peer?: string;
+  readonly [field: string]: unknown;
+}
 
 /**
  * What is counted about the connections of one embedded statsdb, and the lines that go with it.
  * Plain numbers, read at a scrape; all but `connections` only grow. Warnings are written at most once
- * a minute for each kind, with the number so far and the address of the newest peer; the addresses
- * of the others are at debug.
+ * a minute for each kind and address, with the number so far; those of a crowd of addresses are at
+ * debug.
  */
 export class StatsdbStats {
   /** Connections open now, those on their way out included. */
@@ -105,11 +117,12 @@ export class StatsdbStats {
     this.#warn('muted', { peer, total }, 'statsdb stopped replying to a peer that does not read');
   }
 
-  /** A password was wrong. */
-  noteWrongPassword(peer: string): void {
+  /** A password was wrong, perhaps with the name of a server. */
+  noteWrongPassword(peer: string, server?: string): void {
     const total = ++this.wrongPasswords;
     this.#log.debug({ peer }, 'statsdb peer sent a wrong password');
-    this.#warn('password', { peer, total }, 'statsdb was sent a wrong password');
+    const who = server === undefined ? { peer } : { peer, server };
+    this.#warn('password', { ...who, total }, 'statsdb was sent a wrong password');
   }
 
   /** The operating system gave no connection. */
@@ -118,12 +131,16 @@ export class StatsdbStats {
     this.#warn('accept', { total, err: error }, 'statsdb cannot accept connections');
   }
 
-  #warn(kind: string, fields: object, message: string): void {
+  #warn(kind: string, fields: WarningFields, message: string): void {
     const nowMs = this.#nowMs();
-    const warnedAtMs = this.#warnedAtMs.get(kind);
-    // A clock that was set back does not silence warnings.
-    if (warnedAtMs !== undefined && Math.abs(nowMs - warnedAtMs) < WARN_INTERVAL_MS) return;
-    this.#warnedAtMs.set(kind, nowMs);
+    for (const [key, warnedAtMs] of this.#warnedAtMs) {
+      // A clock that was set back does not silence warnings.
+      if (Math.abs(nowMs - warnedAtMs) < WARN_INTERVAL_MS) break;
+      this.#warnedAtMs.delete(key);
+    }
+    const key = `${kind} ${addressOf(fields.peer ?? '')}`;
+    if (this.#warnedAtMs.has(key) || this.#warnedAtMs.size >= MAX_WARNINGS) return;
+    this.#warnedAtMs.set(key, nowMs);
     this.#log.warn(fields, message);
   }
 }

@@ -21,6 +21,8 @@ const FILES: ReadonlyMap<string, string> = new Map([
   ['/empty', ''],
   ['/blank', '\n'],
   ['/two', 's3cret-f\ns3cret-g\n'],
+  ['/servers', '# Frankfurt\n\nfra-1:s3cret:h\r\n\t# and\nfra-2:s3cret i\n'],
+  ['/names', '192.0.2.7 fra-1\n[2001:DB8:0::7]:3478\tfra-1\n192.0.2.8:3478 fra-2'],
   ['/ca', readFileSync(authority.cert, 'utf8')],
   ['/cert', readFileSync(certificate.cert, 'utf8')],
   ['/key', key],
@@ -59,6 +61,7 @@ describe('parseCommandLine', () => {
           maxRequests: 40,
           probesUnauthenticated: false,
         },
+        servers: { names: new Map(), forgetAfterMs: 86_400_000 },
         session: { groupBy: 'user', lingerMs: 5_000 },
         users: { label: 'userid', restSeparator: ':', maxSeries: 10_000 },
         realms: { maxSeries: 1_000 },
@@ -94,6 +97,10 @@ describe('parseCommandLine', () => {
       '--statsdb.listen-address=:0',
       '--statsdb.listen-address=:0',
       '--statsdb.password-file=/crlf',
+      '--statsdb.servers-file=/servers',
+      '--server.name=here',
+      '--server.names-file=/names',
+      '--server.forget-after=48h',
       '--web.listen-address=[::1]:0',
       '--web.telemetry-path=/turn/m',
       '--session.group-by=client',
@@ -131,6 +138,20 @@ describe('parseCommandLine', () => {
             { host: '', port: 0 },
           ],
           password: ' s3cret-f ',
+          servers: [
+            { name: 'fra-1', password: 's3cret:h' },
+            { name: 'fra-2', password: 's3cret i' },
+          ],
+          serversFile: '/servers',
+        },
+        servers: {
+          name: 'here',
+          names: new Map([
+            ['192.0.2.7', 'fra-1'],
+            ['[2001:db8::7]:3478', 'fra-1'],
+            ['192.0.2.8:3478', 'fra-2'],
+          ]),
+          forgetAfterMs: 172_800_000,
         },
         web: { listen: { host: '::1', port: 0 }, telemetryPath: '/turn/m' },
         session: { groupBy: 'client', lingerMs: 0, relayedMinBytes: 4096 },
@@ -141,7 +162,15 @@ describe('parseCommandLine', () => {
       },
     });
     const secrets = result.kind === 'check-config' ? listSecrets(result.config) : [];
-    expect(secrets).toEqual(['s3cret-f', ' s3cret-f ', key, 's3cret', ' s3cret-f ']);
+    expect(secrets).toEqual([
+      's3cret-f',
+      ' s3cret-f ',
+      key,
+      's3cret',
+      ' s3cret-f ',
+      's3cret:h',
+      's3cret i',
+    ]);
   });
 
   it.each(['redis://a redis://b', 'redis://a,redis://b', ' redis://a , REDIS://b '])(
@@ -278,6 +307,14 @@ describe('ConfigError', () => {
     [
       ['--statsdb.password-file=/pw', '--redis.url=redis://h'],
       'Cannot use --statsdb.password-file: expected --statsdb.listen-address with it',
+    ],
+    [
+      ['--statsdb.servers-file=/servers', '--redis.url=redis://h'],
+      'Cannot use --statsdb.servers-file: expected --statsdb.listen-address with it',
+    ],
+    [
+      ['--server.name=a b'],
+      'Cannot parse --server.name "a b": expected a name of up to 64 letters, digits, dots, dashes and underscores',
     ],
     [
       ['--statsdb.listen-address=:1', '--statsdb.listen-address=:1'],
@@ -442,5 +479,36 @@ describe('renderFlagTable', () => {
   it('has one row per flag', () => {
     const rows = renderFlagTable().trimEnd().split('\n').slice(2);
     expect(rows.map((row) => /^\| `--([\w.-]+)/.exec(row)?.[1])).toEqual(Object.keys(OPTIONS));
+  });
+});
+
+describe('--statsdb.servers-file and --server.names-file', () => {
+  const NAME = 'a name of up to 64 letters, digits, dots, dashes and underscores';
+  const ADDRESS = 'an IP address such as 192.0.2.7, 192.0.2.7:3478 or [2001:db8::7]:3478';
+
+  it.each([
+    ['statsdb.servers-file', '# nobody\n\n', 'expected a line NAME:PASSWORD'],
+    ['statsdb.servers-file', '', 'expected a file that is not empty'],
+    ['statsdb.servers-file', '\n# a\ns3cret\n', 'line 3: expected NAME:PASSWORD'],
+    ['statsdb.servers-file', 'a b:s3cret', `line 1: expected ${NAME} before the colon`],
+    ['statsdb.servers-file', ':s3cret', `line 1: expected ${NAME} before the colon`],
+    ['statsdb.servers-file', 'a:', 'line 1: expected a password for a'],
+    ['statsdb.servers-file', 'a:s3cret\nb:x\na:y', 'line 3: expected a once'],
+    ['statsdb.servers-file', 'a:s3cret\nb:s3cret', 'line 2: expected a password of its own for b'],
+    ['statsdb.servers-file', 'a:s3cret-f', 'line 1: expected a password of its own for a'],
+    ['server.names-file', '#', 'expected a line ADDRESS NAME'],
+    ['server.names-file', '192.0.2.7', 'line 1: expected ADDRESS NAME'],
+    ['server.names-file', '192.0.2.7 a b', 'line 1: expected ADDRESS NAME'],
+    ['server.names-file', 'turn.example a', `line 1: expected ${ADDRESS}`],
+    ['server.names-file', '192.0.2.7:0 a', `line 1: expected ${ADDRESS}`],
+    ['server.names-file', '192.0.2.7 ä', `line 1: expected ${NAME} after the address`],
+    ['server.names-file', '::1 a\n[::1] b', 'line 2: expected ::1 once'],
+    ['server.names-file', '192.0.2.7 a\n::ffff:192.0.2.7 b', 'line 2: expected 192.0.2.7 once'],
+  ])('%s is refused with %j', (flag, text, why) => {
+    const argv = [`--${flag}=/file`, '--statsdb.password-file=/pw'];
+    const read = (path: string): string => (path === '/file' ? text : readFile(path));
+    const act = (): unknown => parseCommandLine(argv, {}, { readFile: read });
+    expect(act).toThrow(new ConfigError(`Cannot use --${flag} "/file": ${why}`));
+    expect(act).not.toThrow('s3cret');
   });
 });

@@ -8,6 +8,7 @@ import { createRegistry, registerMetrics } from '../../../src/metrics/registry.t
 import { createStatsdbSource } from '../../../src/sources/statsdb/statsdb-source.ts';
 import { REFUSALS } from '../../../src/sources/statsdb/statsdb-stats.ts';
 import { parseExposition } from '../../support/exposition.ts';
+import { statsdbOptions } from '../sources/statsdb-options.ts';
 import { BUILD, familiesOf, join, LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from './scrape.ts';
 
 const ALICE: Who = { realm: 'example.org', username: 'alice' };
@@ -36,6 +37,8 @@ const TABLE: readonly [name: string, type: string, labels: readonly string[]][] 
   ['coturn_allocations_closed_total', 'counter', [...REALM_SERVER, 'reason']],
   ['coturn_allocation_refreshes_total', 'counter', REALM_SERVER],
   ['coturn_sessions', 'gauge', ['realm', 'relayed']],
+  ['coturn_server_up', 'gauge', ['server']],
+  ['coturn_server_last_event_timestamp_seconds', 'gauge', ['server']],
   ['coturn_sessions_finished_total', 'counter', ['realm', 'reason', 'relayed']],
   ['coturn_session_duration_seconds', 'histogram', ['realm']],
   ['coturn_session_relayed_bytes', 'histogram', ['realm']],
@@ -68,6 +71,7 @@ const EXTRA: readonly [name: string, type: string, labels: readonly string[]][] 
   ['coturn_exporter_state_saved_timestamp_seconds', 'gauge', []],
   ['coturn_exporter_source_wrong_database', 'gauge', ['source']],
   ['coturn_exporter_source_gap_seconds_total', 'counter', ['source']],
+  ['coturn_server_connections', 'gauge', ['server']],
   ['coturn_exporter_statsdb_connections', 'gauge', ['source']],
   ['coturn_exporter_statsdb_connections_refused_total', 'counter', ['source', 'reason']],
   ['coturn_exporter_statsdb_dropped_replies_total', 'counter', ['source']],
@@ -90,6 +94,8 @@ async function scrapeAfterCalls(): Promise<string> {
 async function scrapeWithStatsdb(): Promise<string> {
   const scraped = new Scraped();
   const statsdb = createStatsdbSource({
+    ...statsdbOptions(),
+    servers: scraped.servers,
     listen: { host: '127.0.0.1', port: 0 },
     sink: scraped.tracker,
     stats: new SourceStats('statsdb', 'connection'),
@@ -99,12 +105,14 @@ async function scrapeWithStatsdb(): Promise<string> {
   const registry = createRegistry();
   registerMetrics(registry, {
     tracker: scraped.tracker,
+    servers: scraped.servers,
     sources: { all: [statsdb], statsdb: [statsdb] },
     records: scraped.records,
     state: scraped.state,
     web: scraped.web,
     build: BUILD,
     maxUsers: 100,
+    nowMs: () => scraped.nowMs,
     wallOffsetMs: () => WALL_OFFSET_MS,
   });
   return join(renderRegistry(registry, 'text'));
@@ -189,6 +197,22 @@ describe('registerMetrics', () => {
     const realm = 'example.org';
     expect(metrics.value('coturn_session_duration_seconds_count', { realm })).toBe(0);
     expect(metrics.value('coturn_session_relayed_bytes_count', { realm })).toBe(0);
+  });
+
+  it('tells how each server is by itself', async () => {
+    const scraped = new Scraped().begin(ALICE);
+    const connected = scraped.servers.connected('turn-1');
+    connected.join();
+    connected.hear(scraped.nowMs);
+    const nowSeconds = (scraped.nowMs + WALL_OFFSET_MS) / 1000;
+    const metrics = parseExposition(await scraped.text());
+    for (const server of ['turn-1', '192.0.2.1']) {
+      expect(metrics.value('coturn_server_up', { server })).toBe(1);
+      const heard = metrics.value('coturn_server_last_event_timestamp_seconds', { server });
+      expect(heard).toBe(nowSeconds);
+    }
+    const connections = metrics.select('coturn_server_connections');
+    expect(connections).toMatchObject([{ labels: { server: 'turn-1' }, value: 1 }]);
   });
 
   it('has the counters of the embedded statsdb at 0', async () => {

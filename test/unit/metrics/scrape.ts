@@ -1,5 +1,6 @@
 import type { BuildInfo } from '../../../src/build-info.ts';
 import type { Origin } from '../../../src/domain/origin.ts';
+import { Servers } from '../../../src/domain/servers.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { createUserName, type UserNames } from '../../../src/domain/user.ts';
@@ -45,6 +46,7 @@ export interface ScrapedOptions {
 /** A tracker whose messages come from the test, with every metric that is read from it. */
 export class Scraped {
   readonly tracker: Tracker;
+  readonly servers: Servers;
   readonly stats = new SourceStats('redis', 'status');
   readonly records = new RecordStats();
   readonly state = new StateStats();
@@ -71,17 +73,20 @@ export class Scraped {
       maxUsers,
       maxRealms: options.maxRealms ?? 100,
     });
+    this.servers = new Servers({ ledger: this.tracker.ledger, forgetAfterMs: 86_400_000 });
     this.origin = this.tracker.openOrigin(this.stats, 'redis');
     this.source = fakeSource(this.stats, () => this.isUp);
     this.registry = createRegistry();
     this.observer = registerMetrics(this.registry, {
       tracker: this.tracker,
+      servers: this.servers,
       sources: { all: [this.source], statsdb: [] },
       records: this.records,
       state: this.state,
       web: this.web,
       build: BUILD,
       maxUsers,
+      nowMs: () => this.nowMs,
       wallOffsetMs: () => WALL_OFFSET_MS,
     });
   }

@@ -17,10 +17,10 @@ export class FakeSink implements MessageSink {
   isRecording = true;
   readonly #origins = new Map<string, Origin>();
 
-  openOrigin(stats: SourceStats, server: string): Origin {
-    let origin = this.#origins.get(server);
-    origin ??= new Origin(this.#origins.size, stats, server);
-    this.#origins.set(server, origin);
+  openOrigin(stats: SourceStats, name: string, server: string = name): Origin {
+    let origin = this.#origins.get(name);
+    origin ??= new Origin(this.#origins.size, stats, name, { server });
+    this.#origins.set(name, origin);
     return origin;
   }
 

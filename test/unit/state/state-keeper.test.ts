@@ -62,6 +62,7 @@ class Process {
       tracker: this.tracker,
       sources: this.sources,
       hide,
+      serverName: (name) => name,
       nowMs: () => this.nowMs,
       wallOffsetMs: () => this.#wallOffsetMs,
       stats: this.stats,

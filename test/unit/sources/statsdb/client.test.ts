@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { ConnectedServer } from '../../../../src/domain/servers.ts';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
-import { Password, StatsdbClient } from '../../../../src/sources/statsdb/client.ts';
+import { StatsdbClient } from '../../../../src/sources/statsdb/client.ts';
 import { ReplyBatch } from '../../../../src/sources/statsdb/reply-batch.ts';
 import { FakeSink } from '../fake-sink.ts';
 import { encode } from '../resp/decoded.ts';
+import { statsdbOptions } from '../statsdb-options.ts';
 
 const KEY = 'turn/realm/example.org/user/alice/allocation/001000000000000001/status';
 const NO_PASSWORD =
@@ -26,9 +28,10 @@ function createClient(password?: string) {
     peer: '192.0.2.1:5000',
     sink,
     replies: new ReplyBatch(output),
-    password: password === undefined ? undefined : new Password(password),
+    logins: statsdbOptions({ password }).logins,
     openOrigin: () => sink.openOrigin(stats, '192.0.2.1'),
     origins: () => [sink.openOrigin(stats, '192.0.2.1'), sink.openOrigin(stats, '192.0.2.2')],
+    onCoturn: () => new ConnectedServer(),
     onCoturnStarted: (origin) => sink.suspectAll(origin),
     onWrongPassword: () => {
       wrongPasswords++;

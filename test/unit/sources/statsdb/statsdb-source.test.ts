@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
@@ -17,8 +18,10 @@ import {
   type StatsdbSourceOptions,
 } from '../../../../src/sources/statsdb/statsdb-source.ts';
 import { StatsdbStats } from '../../../../src/sources/statsdb/statsdb-stats.ts';
+import { createTempFolder } from '../../../support/temp-folder.ts';
 import { FakeSink } from '../fake-sink.ts';
 import { byteByByte, decode, encode } from '../resp/decoded.ts';
+import { statsdbOptions } from '../statsdb-options.ts';
 
 const KEY = 'turn/realm/example.org/user/alice/allocation/001000000000000001/traffic';
 const PAYLOAD = 'rcvp=1, rcvb=2, sentp=3, sentb=4';
@@ -44,6 +47,7 @@ async function createHarness(options: Partial<StatsdbSourceOptions> = {}): Promi
     stats: new SourceStats('statsdb', 'connection'),
     nowMs: () => CLOCK.nowMs,
     log,
+    ...statsdbOptions(),
     ...options,
   });
   await source.start();
@@ -116,13 +120,13 @@ describe('StatsdbSource', () => {
       kind: 'statsdb',
       up: false,
       ready: true,
-      detail: '0 connections',
+      detail: '0 servers, 0 connections',
     });
     const client = await Client.open(harness);
     await client.send();
-    expect(source.status()).toMatchObject({ up: false, detail: '1 connection' });
+    expect(source.status()).toMatchObject({ up: false, detail: '0 servers, 1 connection' });
     await client.send(encode('SELECT', '2'));
-    expect(source.status()).toMatchObject({ up: true, detail: '1 connection' });
+    expect(source.status()).toMatchObject({ up: true, detail: '1 server, 1 connection' });
     client.socket.destroy();
     await until(() => source.statsdb.connections === 0);
     expect(source.status().up).toBe(false);
@@ -164,6 +168,7 @@ describe('StatsdbSource', () => {
     const address = other.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
     const source = createStatsdbSource({
+      ...statsdbOptions(),
       listen: { host: '127.0.0.1', port },
       sink: new FakeSink(),
       stats: new SourceStats('statsdb', 'connection'),
@@ -370,7 +375,7 @@ describe('StatsdbSource and bad peers', () => {
     expect(harness.warnings).toMatchObject([
       { reason: 'too_many_connections', peer: expect.stringContaining('127.0.0.1:') as string },
     ]);
-    expect(harness.source.status().detail).toBe(`${PLACE_LIMITS.perAddress} connections`);
+    expect(harness.source.status().detail).toBe(`1 server, ${PLACE_LIMITS.perAddress} connections`);
   });
 
   it('keeps the mute connections of a coturn, and gives a crowd few seconds', async () => {
@@ -420,7 +425,7 @@ describe('StatsdbSource and bad peers', () => {
 
 describe('StatsdbSource with a password', () => {
   it('counts only what comes after it', async () => {
-    const harness = await createHarness({ password: 'secret' });
+    const harness = await createHarness(statsdbOptions({ password: 'secret' }));
     const client = await Client.open(harness);
     client.socket.write(Buffer.concat([encode('AUTH', ''), encode('publish', KEY, PAYLOAD)]));
     await client.read('required.\r\n');
@@ -434,7 +439,7 @@ describe('StatsdbSource with a password', () => {
   });
 
   it('lets no crowd without it keep out who knows it', async () => {
-    const harness = await createHarness({ password: 'secret' });
+    const harness = await createHarness(statsdbOptions({ password: 'secret' }));
     const { statsdb } = harness.source;
     for (let count = 0; count < 500; count++) await Client.open(harness);
     const friend = await Client.open(harness);
@@ -448,7 +453,7 @@ describe('StatsdbSource with a password', () => {
 
   it('makes who guesses wait, hangs up after three, and names the peer', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const harness = await createHarness({ password: 'secret' });
+    const harness = await createHarness(statsdbOptions({ password: 'secret' }));
     const { statsdb } = harness.source;
     const client = await Client.open(harness);
     for (const [index, guess] of ['a', 'b'].entries()) {
@@ -469,7 +474,7 @@ describe('StatsdbSource with a password', () => {
 
   it('closes who has not sent it after ten seconds, and nobody else', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const harness = await createHarness({ password: 'secret' });
+    const harness = await createHarness(statsdbOptions({ password: 'secret' }));
     const friend = await Client.open(harness);
     await friend.send(encode('AUTH', 'secret'));
     const mute = await Client.open(harness);
@@ -556,5 +561,90 @@ describe('StatsdbStats', () => {
     nowMs = -1;
     stats.noteAcceptError(new Error('accept EMFILE'));
     expect(lines).toHaveLength(3);
+  });
+});
+
+describe('StatsdbSource with passwords of servers', () => {
+  function createServersFile(text: string): string {
+    const file = join(createTempFolder(onTestFinished), 'servers');
+    writeFileSync(file, text);
+    return file;
+  }
+
+  it('takes each coturn for the server of its password, and others for their address', async () => {
+    const serversFile = createServersFile('berlin:spree\nparis:seine\n');
+    const harness = await createHarness({
+      ...statsdbOptions({ password: 'general', serversFile }),
+      serverName: (address) => `at ${address}`,
+    });
+    const publish = encode('publish', KEY, PAYLOAD);
+    for (const login of [['spree'], ['paris', 'seine'], ['x', 'general']]) {
+      const client = await Client.open(harness);
+      await client.send(encode('AUTH', ...login), encode('SELECT', '0'), publish);
+    }
+    expect(harness.sink.calls).toEqual([
+      `berlin ${KEY} ${PAYLOAD}`,
+      `paris ${KEY} ${PAYLOAD}`,
+      `at 127.0.0.1 ${KEY} ${PAYLOAD}`,
+    ]);
+    // A key space keeps its name in the state file when the label changes.
+    expect(harness.sink.servers).toEqual(['berlin', 'paris', '127.0.0.1']);
+    expect(harness.source.status().detail).toBe('3 servers, 3 connections');
+  });
+
+  it('tells who was refused, with the name that came with the password', async () => {
+    const serversFile = createServersFile('berlin:spree\n');
+    const harness = await createHarness(statsdbOptions({ serversFile }));
+    const client = await Client.open(harness);
+    client.socket.write(encode('AUTH', 'berlin', 'seine'));
+    await client.read('disabled.\r\n');
+    const other = await Client.open(harness, '127.0.0.2');
+    other.socket.write(encode('AUTH', 'nobody', 'spre'));
+    await other.read('disabled.\r\n');
+    expect(harness.warnings).toMatchObject([
+      { peer: expect.stringMatching(/^127\.0\.0\.1:/) as string, server: 'berlin', total: 1 },
+      { peer: expect.stringMatching(/^127\.0\.0\.2:/) as string, total: 2 },
+    ]);
+    expect(JSON.stringify(harness.warnings)).not.toMatch(/seine|spre|nobody/);
+  });
+
+  it('lets nobody become another server', async () => {
+    const serversFile = createServersFile('berlin:spree\nparis:seine\n');
+    const harness = await createHarness(statsdbOptions({ serversFile }));
+    const client = await Client.open(harness);
+    const publish = encode('publish', KEY, PAYLOAD);
+    await client.send(encode('AUTH', 'spree'), publish, encode('AUTH', 'seine'), publish);
+    expect(harness.sink.servers).toEqual(['berlin']);
+    expect(harness.source.statsdb.wrongPasswords).toBe(1);
+  });
+
+  it('hangs up on a server that is taken out of the file, and refuses it from then on', async () => {
+    const serversFile = createServersFile('berlin:spree\nparis:seine\n');
+    const harness = await createHarness(statsdbOptions({ serversFile }));
+    const { statsdb } = harness.source;
+    const berlin = await Client.open(harness);
+    await berlin.send(encode('AUTH', 'spree'), encode('publish', KEY, PAYLOAD));
+    const paris = await Client.open(harness);
+    await paris.send(encode('AUTH', 'seine'));
+    writeFileSync(serversFile, 'paris:seine\n');
+    const late = await Client.open(harness);
+    await berlin.closed;
+    expect(statsdb.refused.server_removed).toBe(1);
+    late.socket.write(encode('AUTH', 'spree'));
+    await late.read('disabled.\r\n');
+    await paris.send(encode('publish', KEY, PAYLOAD));
+    const call = `${KEY} ${PAYLOAD}`;
+    expect(harness.sink.calls).toEqual([`berlin ${call}`, 'berlin gap', `paris ${call}`]);
+  });
+
+  it('looks at the file by itself', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const serversFile = createServersFile('berlin:spree\nparis:seine\n');
+    const harness = await createHarness(statsdbOptions({ serversFile }));
+    const berlin = await Client.open(harness);
+    await berlin.send(encode('AUTH', 'spree'));
+    writeFileSync(serversFile, 'paris:seine\n');
+    vi.advanceTimersByTime(5_000);
+    await berlin.closed;
   });
 });
