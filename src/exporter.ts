@@ -169,13 +169,10 @@ async function wire(config: Config, context: ExporterContext) {
   const clock = createClock();
   const { nowMs, wallOffsetMs } = clock;
   const userNames = await openUserNames(config.users);
-  const { names, forgetAfterMs } = config.servers;
-  const own = config.servers.name ?? hostname();
-  const serverName = (address: string): string =>
-    names.get(address) ?? (isLoopback(address) ? own : address);
+  const serverName = createServerName(config);
   const tracker = createTracker(config, clock, userNames);
   const { ledger, users } = tracker;
-  const servers = new Servers({ ledger, forgetAfterMs });
+  const servers = new Servers({ ledger, forgetAfterMs: config.servers.forgetAfterMs });
   const sources = await createSources(config, { sink: tracker, servers, serverName, nowMs, log });
   const records = createRecords(config, clock, context);
   const state = new StateStats();
@@ -220,6 +217,12 @@ async function wire(config: Config, context: ExporterContext) {
     nowMs,
   });
   return { clock, tracker, sources, records, keeper, finisher, page, server };
+}
+
+/** Names a coturn by the address that it connects from: over loopback by this machine. */
+function createServerName({ servers }: Config): (address: string) => string {
+  const { names, name = hostname() } = servers;
+  return (address) => names.get(address) ?? (isLoopback(address) ? name : address);
 }
 
 /** @throws {ConfigError} when the file cannot be used */
