@@ -3,6 +3,7 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type OutputChunk, type Plugin, rolldown } from 'rolldown';
+import { bcryptProgram } from '../../src/http/bcrypt-program.ts';
 import { licenceText } from './licences.ts';
 
 /** The repository. */
@@ -40,7 +41,7 @@ export async function writeBundle(folder: string, release: Release): Promise<str
     platform: 'node',
     tsconfig: join(ROOT, 'tsconfig.json'),
     transform: { target: 'node20' },
-    plugins: [buildInfo(release)],
+    plugins: [buildInfo(release), BCRYPT_PROGRAM],
     onLog: (_level, log) => {
       throw new Error(`Cannot bundle without doubts: ${log.message}`);
     },
@@ -58,7 +59,7 @@ export async function writeBundle(folder: string, release: Release): Promise<str
   const file = join(folder, 'coturn-exporter.cjs');
   writeFileSync(file, checked(chunk));
   chmodSync(file, 0o755);
-  writeFileSync(join(folder, 'LICENSES.txt'), licenceText(ROOT, chunk.moduleIds));
+  writeFileSync(join(folder, 'LICENSES.txt'), licenceText(ROOT, [...chunk.moduleIds, BCRYPTJS]));
   return file;
 }
 
@@ -75,6 +76,20 @@ function buildInfo({ version, revision }: Release): Plugin {
     },
   };
 }
+
+/** Not among the modules of the bundle, for it is a text in it. */
+const BCRYPTJS = join(ROOT, 'node_modules/bcryptjs/index.js');
+
+const BCRYPT_PROGRAM: Plugin = {
+  name: 'bcrypt-program',
+  load: {
+    filter: { id: /\/src\/http\/bcrypt-program\.ts$/ },
+    handler: () => ({
+      code: `export function bcryptProgram() { return ${JSON.stringify(bcryptProgram())}; }`,
+      moduleType: 'js',
+    }),
+  },
+};
 
 /** Files beside the program are not there when it is alone, so none may be asked for. */
 function checked({ code }: OutputChunk): string {

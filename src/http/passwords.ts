@@ -1,6 +1,6 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
-import { BCRYPT_SOURCE } from './bcrypt.ts';
+import { bcryptProgram } from './bcrypt-program.ts';
 
 /** A user, and the bytes of what is said to be the password. */
 export interface Login {
@@ -69,7 +69,7 @@ export class PasswordChecker {
   }
 
   #startWorker(): Worker {
-    const worker = new Worker(BCRYPT_SOURCE, { eval: true });
+    const worker = new Worker(bcryptProgram(), { eval: true });
     worker.unref();
     worker.on('message', ({ id, isRight }: { id: string; isRight: boolean }) => {
       this.#settle(id, this.#remember(id, isRight ? 'yes' : 'no'));

@@ -94,6 +94,36 @@ describe('WebLock.verdict', () => {
     expect(await lock.verdict(header)).toBe(verdict);
   });
 
+  it.each([
+    // Of OpenBSD's regression tests and of crypt_blowfish.
+    ['U*U', '$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW'],
+    // Of the test data of Prometheus' exporter-toolkit.
+    ['fakepassword', '$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi'],
+    ['ünï', bcryptjs.hashSync('ünï', 4)],
+    ['x'.repeat(90), bcryptjs.hashSync('x'.repeat(72), 4)],
+  ])('knows %j by its hash', async (password, hash) => {
+    const { lock } = createScene(`basic_auth_users:\n  alice: ${hash}\n`);
+    expect(await lock.verdict(basic(`alice:${password}`))).toBe('yes');
+    expect(await lock.verdict(basic(`alice:!${password}`))).toBe('no');
+  });
+
+  it('takes as long for a user who does not exist', async () => {
+    const { lock } = createScene(`basic_auth_users:\n  alice: ${bcryptjs.hashSync('secret', 8)}\n`);
+    const shortest = async (user: string): Promise<number> => {
+      const times: number[] = [];
+      for (let time = 0; time < 7; time += 1) {
+        const begin = performance.now();
+        await lock.verdict(basic(`${user}:${time}`));
+        times.push(performance.now() - begin);
+      }
+      return Math.min(...times);
+    };
+    await lock.verdict(basic('alice:first'));
+    const [known, unknown] = [await shortest('alice'), await shortest('mallory')];
+    expect(unknown / known).toBeGreaterThan(0.5);
+    expect(unknown / known).toBeLessThan(2);
+  });
+
   it('lets everybody in where there are no users', async () => {
     expect(await createScene('').lock.verdict(undefined)).toBe('yes');
   });
