@@ -2,6 +2,8 @@ import { Gauge, Registry } from 'prom-client';
 import { SourceStats } from '../src/domain/source-stats.ts';
 import { Tracker } from '../src/domain/tracker.ts';
 import { UserMetrics } from '../src/metrics/user-metrics.ts';
+import { createCommandReader } from '../src/sources/resp/commands.ts';
+import { COMMAND_LIMITS } from '../src/sources/resp/limits.ts';
 import { median } from './processes.ts';
 import { allocationKey, delta, newStatus } from './stream.ts';
 
@@ -23,14 +25,22 @@ function liveTracker(users: number): { tracker: Tracker; send: (count: number) =
     const key = Buffer.from(`${allocationKey(user)}/status`).toString();
     tracker.receive(origin, key, Buffer.from(newStatus(user)).toString(), 1000);
   }
+  const reader = createCommandReader(
+    {
+      messageInPlace: (message) => tracker.receiveDelta(origin, message, 2000),
+      message: () => undefined,
+      command: () => undefined,
+    },
+    COMMAND_LIMITS,
+  );
   return {
     tracker,
     send(count) {
-      const messages = Array.from({ length: count }, (_, number) => {
+      const commands = Array.from({ length: count }, (_, number) => {
         const { key, payload } = delta(number, users);
-        return { key: Buffer.from(key).toString(), payload: Buffer.from(payload).toString() };
+        return `*3\r\n$7\r\npublish\r\n$${key.length}\r\n${key}\r\n$${payload.length}\r\n${payload}\r\n`;
       });
-      for (const { key, payload } of messages) tracker.receiveDelta(origin, key, payload, 2000);
+      reader.push(Buffer.from(commands.join('')));
     },
   };
 }

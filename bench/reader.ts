@@ -1,3 +1,4 @@
+import type { WireMessage } from '../src/coturn/delta.ts';
 import { createCommandReader } from '../src/sources/resp/commands.ts';
 import { COMMAND_LIMITS } from '../src/sources/resp/limits.ts';
 import type { RespReader } from '../src/sources/resp/reader.ts';
@@ -11,7 +12,7 @@ const CHUNK_BYTES = 64 * 1024;
 /** Processor time of the reader alone for each message, by which side speaks. */
 export function benchReader(): string {
   const handler = {
-    messageShared: (key: string, payload: string) => key.length + payload.length > 0,
+    messageInPlace: ({ payloadEnd }: WireMessage) => payloadEnd > 0,
     message: () => undefined,
     command: () => undefined,
     other: () => undefined,

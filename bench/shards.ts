@@ -26,7 +26,7 @@ function cost(total: number): number {
   });
   const origin = tracker.openOrigin(new SourceStats('bench', 'status'), 'bench');
   const reader = createReplyReader({
-    messageShared: (key, payload) => tracker.receiveDelta(origin, key, payload, 2000),
+    messageInPlace: (message) => tracker.receiveDelta(origin, message, 2000),
     message: (key, payload) => tracker.receive(origin, key, payload, 2000),
     other: () => undefined,
   });

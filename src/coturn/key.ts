@@ -33,8 +33,6 @@ const WITHOUT_REALM = 'turn/user/';
 const USER = '/user/';
 const ALLOCATION = '/allocation/';
 const ID_LENGTH = 18;
-/** What stands after the user name in an allocation's key: `/allocation/` and the id. */
-export const KEY_TAIL_LENGTH: number = ALLOCATION.length + ID_LENGTH;
 
 /**
  * Takes a key apart. Never throws.

@@ -30,8 +30,6 @@ const TRAFFIC_KINDS = {
 const ZERO = 48;
 const NINE = 57;
 const LIFETIME = ' lifetime=';
-const NO_CODES = new Uint8Array();
-const LABELS: readonly Uint8Array[] = ['rcvp=', ', rcvb=', ', sentp=', ', sentb='].map(codesOf);
 
 /** Reads the payload of a message of this topic. Never throws. */
 export function parseEvent(topic: Topic, payload: string): ParsedEvent | Rejection {
@@ -45,39 +43,24 @@ export function parseEvent(topic: Topic, payload: string): ParsedEvent | Rejecti
   return { ok: true, event: { kind: TRAFFIC_KINDS[topic], numbers } };
 }
 
+const TRAFFIC = /^rcvp=([0-9]+), rcvb=([0-9]+), sentp=([0-9]+), sentb=([0-9]+)$/;
+
 /**
  * Reads the four numbers of a traffic payload into `target`, in the order of `Traffic`; after a
- * refusal `target` is not to be used. Every delta passes here, so it makes no objects or slices, and
- * looks at characters one by one: `startsWith` costs more than the rest together.
+ * refusal `target` is not to be used. `readDelta` does the same for the many.
  *
  *     rcvp=2048, rcvb=354304, sentp=2048, sentb=356352
  *
  * @returns why it cannot be read, or undefined when it could
  */
 export function readTraffic(payload: string, target: Float64Array): RejectReason | undefined {
-  const { length } = payload;
-  let at = 0;
-  let isInRange = true;
-  for (let field = 0; field < 4; field += 1) {
-    const label = LABELS[field] ?? NO_CODES;
-    for (let index = 0; index < label.length; index += 1, at += 1) {
-      // Past the end this is NaN, which equals nothing.
-      if (payload.charCodeAt(at) !== label[index]) return 'malformed_traffic';
-    }
-    const start = at;
-    let value = 0;
-    for (; at < length; at += 1) {
-      const code = payload.charCodeAt(at);
-      if (code < ZERO || code > NINE) break;
-      // Beyond 2^53 this is inexact, but stays beyond it, which is refused.
-      value = value * 10 + (code - ZERO);
-    }
-    if (at === start) return 'malformed_traffic';
-    if (value > Number.MAX_SAFE_INTEGER) isInRange = false;
-    target[field] = value;
-  }
-  if (at !== length) return 'malformed_traffic';
-  return isInRange ? undefined : 'number_out_of_range';
+  const [, ...numbers] = TRAFFIC.exec(payload) ?? [];
+  if (numbers.length === 0) return 'malformed_traffic';
+  target.set(numbers.map(Number));
+  // Beyond 2^53 a number is inexact, but stays beyond it.
+  return target.every((number) => number <= Number.MAX_SAFE_INTEGER)
+    ? undefined
+    : 'number_out_of_range';
 }
 
 /**
@@ -147,8 +130,4 @@ function numberBetween(text: string, start: number, end: number): number {
   let value = 0;
   for (let at = start; at < end; at += 1) value = value * 10 + (text.charCodeAt(at) - ZERO);
   return value;
-}
-
-function codesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

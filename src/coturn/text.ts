@@ -2,6 +2,7 @@
 const REPLACEMENT = '\uFFFD';
 /** A byte that is not part of UTF-8 is kept as a lone surrogate: U+DC80 to U+DCFF. */
 const ESCAPE = 0xdc00;
+const ENCODER = new TextEncoder();
 const ESCAPED = /[\uDC80-\uDCFF]/gu;
 
 /**
@@ -28,6 +29,25 @@ export function keepBytes(text: string, bytes: Uint8Array): string {
     from = at;
   }
   return kept + decoder.decode(bytes.subarray(from));
+}
+
+/**
+ * Writes the bytes that {@link keepBytes} made a text of.
+ *
+ * @param target has room for three times as many bytes as the text has units
+ * @returns how many bytes there are
+ */
+export function bytesOfKept(text: string, target: Uint8Array): number {
+  if (text.isWellFormed()) return ENCODER.encodeInto(text, target).written;
+  let length = 0;
+  for (const character of text) {
+    const escaped = character.charCodeAt(0) - ESCAPE;
+    if (escaped >= 0x80 && escaped <= 0xff) {
+      target[length] = escaped;
+      length += 1;
+    } else length += ENCODER.encodeInto(character, target.subarray(length)).written;
+  }
+  return length;
 }
 
 /** Text of {@link keepBytes} as well-formed text: each byte that is no UTF-8 as `%FF`. */

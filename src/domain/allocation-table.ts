@@ -4,7 +4,7 @@ import type {
   Connection,
   RejectReason,
 } from '../coturn/event.ts';
-import { copyText, KEY_TAIL_LENGTH, type StatsKey } from '../coturn/key.ts';
+import { copyText, type StatsKey } from '../coturn/key.ts';
 import { Allocation } from './allocation.ts';
 import { Deadlines } from './deadlines.ts';
 import type { EndReason, Ledger } from './ledger.ts';
@@ -109,7 +109,7 @@ export class AllocationTable {
     const hidden = hideUser(key, this.#options.hide);
     if (!origin.hidden.has(hidden)) return undefined;
     const found = origin.allocations.get(hidden);
-    found?.recognise(copyText(key.allocationKey));
+    found?.recognise(key.allocationKey);
     return found;
   }
 
@@ -187,7 +187,7 @@ export class AllocationTable {
       return undefined;
     }
     const allocation = known ?? this.adopt(arrival);
-    const { page, offset } = allocation.row;
+    const { page, offset } = allocation;
     const isExact =
       fits(page, offset + side, numbers) && fits(allocation.account.sums, side, numbers);
     if (!isExact) return 'number_out_of_range';
@@ -210,7 +210,7 @@ export class AllocationTable {
     const { origin, nowMs } = arrival;
     const { status, startKnown, contested } = beginning;
     const connection = status?.connection;
-    const key = ownKey(arrival.key);
+    const key = withOwnName(arrival.key);
     origin.keys.forgetStale(key.allocationKey);
     const session = this.#options.sessions.sessionOf({
       origin,
@@ -220,11 +220,10 @@ export class AllocationTable {
       nowMs,
     });
     const allocation = new Allocation({
-      key: key.allocationKey,
       origin,
       session,
       account: this.#options.ledger.server(session.account, this.#serverOf(origin, connection)),
-      row: origin.allocations.reserve(key.allocationKey),
+      address: origin.allocations.insert(key.allocationKey),
       startKnown,
       contested,
       nowMs,
@@ -238,7 +237,7 @@ export class AllocationTable {
     this.admit(allocation, nowMs);
     if (!startKnown) session.noteAdopted();
     allocation.noteConnection(connection, this.#options.hide);
-    const parked = this.#options.parked.take(origin, allocation.key);
+    const parked = this.#options.parked.take(origin, key.allocationKey);
     if (parked !== undefined) allocation.report(CLIENT, parked.traffic);
     return allocation;
   }
@@ -278,9 +277,9 @@ export class AllocationTable {
     addTrafficAt(account.sums, PEER, missedPeer);
     origin.stats.countMissed(bytesOf(missedClient) + bytesOf(missedPeer));
     session.close(allocation, settlement);
-    // Last, for it takes away the numbers.
+    if (origin.hidden.size > 0) origin.hidden.delete(allocation.key);
+    // Last, for it takes away the key and the numbers.
     origin.allocations.delete(allocation);
-    origin.hidden.delete(allocation.key);
     if (session.open.length === 0) this.#options.sessions.finish(session);
   }
 
@@ -321,11 +320,7 @@ export class AllocationTable {
   }
 }
 
-/** The key as texts of its own: what came in may be a part of a large buffer. */
-function ownKey(key: StatsKey): StatsKey {
-  const allocationKey = copyText(key.allocationKey);
-  const userEnd = allocationKey.length - KEY_TAIL_LENGTH;
-  const username = allocationKey.slice(userEnd - key.username.length, userEnd);
-  const { ok, realm, topic } = key;
-  return { ok, allocationKey, realm, username, topic };
+/** The user name is kept, and as a part of the key it would keep all of the key. */
+function withOwnName(key: StatsKey): StatsKey {
+  return { ...key, username: copyText(key.username) };
 }

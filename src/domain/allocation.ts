@@ -1,8 +1,8 @@
 import { addressOf } from '../coturn/connection.ts';
 import type { Connection, TlsVersion, Transport } from '../coturn/event.ts';
 import { copyText, parseStatsKey } from '../coturn/key.ts';
-import type { IndexRow } from './allocation-index.ts';
 import type { Waiting } from './deadlines.ts';
+import { offsetOf } from './key-table.ts';
 import type { EndReason, ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import type { SavedAllocation } from './saved-session.ts';
@@ -44,11 +44,11 @@ export const EXPIRY_GRACE_MS = 75_000;
 
 /** What an allocation starts with. */
 export interface AllocationInit {
-  readonly key: string;
   readonly origin: Origin;
   readonly session: Session;
   readonly account: ServerAccount;
-  readonly row: IndexRow;
+  /** Of its key among the allocations of its origin. */
+  readonly address: number;
   /** Its `new` was seen, so its reports are known from the first. */
   readonly startKnown: boolean;
   readonly contested: boolean;
@@ -74,9 +74,7 @@ export class Allocation implements Waiting {
   next: Waiting | undefined = undefined;
   slot = 0;
 
-  /** Its key without the topic. */
-  readonly key: string;
-  /** The same where names are hidden, once it was asked for. */
+  /** Its key where names are hidden, once it was asked for. */
   readonly hiddenKey: string = '';
   readonly origin: Origin;
   readonly session: Session;
@@ -106,8 +104,9 @@ export class Allocation implements Waiting {
   /** Since when it would have been heard, in ms: nobody listened before. */
   readonly watchedSinceMs: number = 0;
 
-  /** What reports change; not its own any more once it is closed. */
-  readonly row: IndexRow;
+  /** What reports change stands here, at {@link offset}; not its own any more once it is closed. */
+  readonly page: Float64Array;
+  readonly address: number;
   readonly clientTotal: Traffic | undefined = undefined;
   /** Modulo 2^32. */
   readonly peerTotal: Traffic | undefined = undefined;
@@ -115,17 +114,17 @@ export class Allocation implements Waiting {
   readonly held: Traffic | undefined = undefined;
 
   constructor(init: AllocationInit) {
-    this.key = init.key;
     this.origin = init.origin;
     this.session = init.session;
     this.account = init.account;
-    this.row = init.row;
-    this.row.page[this.row.offset + ACCOUNT] = init.account.number;
+    this.address = init.address;
+    this.page = init.origin.allocations.pageOf(init.address);
+    this.page[this.offset + ACCOUNT] = init.account.number;
     this.startKnown = init.startKnown;
     this.contested = init.contested;
     this.startedAtMs = init.nowMs;
-    this.row.page[this.row.offset + LAST_EVENT] = init.nowMs;
-    this.row.page[this.row.offset + LAST_PROOF] = init.nowMs;
+    this.page[this.offset + LAST_EVENT] = init.nowMs;
+    this.page[this.offset + LAST_PROOF] = init.nowMs;
     this.gapsAtStart = init.origin.gaps;
   }
 
@@ -152,7 +151,7 @@ export class Allocation implements Waiting {
     self.held = totalOf(known.held);
     self.gapsAtStart = -1;
     self.watchedSinceMs = when.nowMs;
-    const { page, offset } = this.row;
+    const { page, offset } = this;
     page.set(known.client, offset + CLIENT);
     page.set(known.peer, offset + PEER);
     page[offset + LAST_EVENT] = when.lastEventMs;
@@ -161,34 +160,43 @@ export class Allocation implements Waiting {
     page[offset + SUSPECT] = known.suspect ? 1 : 0;
   }
 
+  /** Its key without the topic. */
+  get key(): string {
+    return this.origin.allocations.keyOf(this.address);
+  }
+
+  get offset(): number {
+    return offsetOf(this.address);
+  }
+
   /** It may be gone, and nothing has proven that it lives (design, rule 7). */
   get suspect(): boolean {
-    return this.row.page[this.row.offset + SUSPECT] === 1;
+    return this.page[this.offset + SUSPECT] === 1;
   }
 
   /** A peer report or total was seen, so zero on the peer side means that nothing was relayed. */
   get reportsPeer(): boolean {
-    return (this.row.page[this.row.offset + PEER_SEEN] ?? 0) > 0;
+    return (this.page[this.offset + PEER_SEEN] ?? 0) > 0;
   }
 
   /** When it was last proven to live, in ms: by a status, a total, or traffic of a peer. */
   get lastProofMs(): number {
-    return this.row.page[this.row.offset + LAST_PROOF] ?? 0;
+    return this.page[this.offset + LAST_PROOF] ?? 0;
   }
 
   /** When it was last heard of, in ms. */
   get lastEventMs(): number {
-    return this.row.page[this.row.offset + LAST_EVENT] ?? 0;
+    return this.page[this.offset + LAST_EVENT] ?? 0;
   }
 
   /** Sum of its client-side reports. */
   get client(): Traffic {
-    return trafficAt(this.row.page, this.row.offset + CLIENT);
+    return trafficAt(this.page, this.offset + CLIENT);
   }
 
   /** Sum of its peer-side reports. */
   get peer(): Traffic {
-    return trafficAt(this.row.page, this.row.offset + PEER);
+    return trafficAt(this.page, this.offset + PEER);
   }
 
   /** When it expires unless something is heard of it, in ms. */
@@ -209,8 +217,8 @@ export class Allocation implements Waiting {
 
   /** It is proven to live, whatever a scan or a start of its server said. */
   prove(nowMs: number): void {
-    this.row.page[this.row.offset + LAST_EVENT] = nowMs;
-    this.row.page[this.row.offset + LAST_PROOF] = nowMs;
+    this.page[this.offset + LAST_EVENT] = nowMs;
+    this.page[this.offset + LAST_PROOF] = nowMs;
     this.account.hear(nowMs);
     this.trust();
   }
@@ -222,7 +230,7 @@ export class Allocation implements Waiting {
    */
   suspectGone(): void {
     if (this.suspect || this.endReason !== undefined) return;
-    this.row.page[this.row.offset + SUSPECT] = 1;
+    this.page[this.offset + SUSPECT] = 1;
     this.account.changeLive(this.transport, -1);
     this.session.noteSuspect();
   }
@@ -230,7 +238,7 @@ export class Allocation implements Waiting {
   /** It is not suspect any more, if it was: what was held was its own. */
   trust(): void {
     if (!this.suspect) return;
-    this.row.page[this.row.offset + SUSPECT] = 0;
+    this.page[this.offset + SUSPECT] = 0;
     if (this.endReason === undefined) {
       this.account.changeLive(this.transport, 1);
       this.session.noteTrusted();
@@ -289,7 +297,7 @@ export class Allocation implements Waiting {
   ): void {
     this.account.changeLive(this.transport, -1);
     own(this).account = account;
-    this.row.page[this.row.offset + ACCOUNT] = account.number;
+    this.page[this.offset + ACCOUNT] = account.number;
     this.describe(status.lifetimeSeconds, status.connection);
     account.changeLive(this.transport, 1);
   }
@@ -327,14 +335,16 @@ export class Allocation implements Waiting {
 
   /** Its key is known again, of which only the hidden one was. */
   recognise(key: string): void {
-    this.origin.hidden.delete(this.key);
-    this.origin.allocations.rename(this, key);
-    own(this).key = key;
+    const { hidden, allocations } = this.origin;
+    hidden.delete(this.key);
+    own(this).address = allocations.rename(this, key);
+    own(this).page = allocations.pageOf(this.address);
+    allocations.add(this);
   }
 
   /** Adds a report to its sums and to the counters. */
   report(side: Side, traffic: Traffic, nowMs: number = this.lastEventMs): void {
-    const { page, offset } = this.row;
+    const { page, offset } = this;
     addTrafficAt(page, offset + side, traffic);
     addTrafficAt(this.account.sums, side, traffic);
     page[offset + LAST_EVENT] = nowMs;
@@ -343,7 +353,7 @@ export class Allocation implements Waiting {
 
   /** Peers were reported: it may be known now that the relay is needed. */
   notePeer(): void {
-    const { page, offset } = this.row;
+    const { page, offset } = this;
     const { peer } = this;
     const relayed = this.session.account.isRelayed(peer, 'peer');
     page[offset + PEER_SEEN] = relayed ? 2 : 1;
@@ -357,7 +367,7 @@ export class Allocation implements Waiting {
       return;
     }
     own(this).peerTotal = total;
-    if (!this.reportsPeer) this.row.page[this.row.offset + PEER_SEEN] = 1;
+    if (!this.reportsPeer) this.page[this.offset + PEER_SEEN] = 1;
   }
 
   /** Ends it, if it lives: it leaves the gauges, and lingers from now on. */

@@ -1,5 +1,7 @@
+import type { KeyBytes } from '../coturn/delta.ts';
 import type { Allocation } from './allocation.ts';
 import { AllocationIndex } from './allocation-index.ts';
+import { KeyTable } from './key-table.ts';
 import { own, type SourceStats } from './source-stats.ts';
 
 /**
@@ -24,7 +26,8 @@ export class Origin {
    * Keys of allocations that other replicas account for, as far as heard of: their traffic, which is
    * most of what comes, is dropped without a text of its own.
    */
-  readonly #foreign = new Set<string>();
+  #foreign: KeyTable;
+  readonly #hashSeed: number;
   readonly #deaf: { readonly fromMs: number; toMs: number }[] = [];
   /** How often messages may have been lost; an allocation compares it with the number at its start. */
   readonly gaps: number = 0;
@@ -40,20 +43,28 @@ export class Origin {
     this.name = name;
     this.server = server;
     this.allocations = new AllocationIndex(hashSeed);
+    this.#foreign = new KeyTable(0, hashSeed);
+    this.#hashSeed = hashSeed;
   }
 
-  /** Whether another replica accounts for this allocation, as far as heard of. */
-  isForeign(allocationKey: string): boolean {
-    return this.#foreign.size > 0 && this.#foreign.has(allocationKey);
+  /**
+   * Whether another replica accounts for this allocation, as far as heard of.
+   *
+   * @param tail how many bytes at the end of the key are its topic
+   */
+  isForeign(key: KeyBytes, tail: number): boolean {
+    return this.#foreign.size > 0 && this.#foreign.find(key, tail) !== 0;
   }
 
   /** A message of another replica's allocation came; its last one when it `isOver`. */
   noteForeign(allocationKey: string, isOver: boolean): void {
     const foreign = this.#foreign;
-    if (isOver) foreign.delete(allocationKey);
-    else if (foreign.size < MAX_FOREIGN_KEYS) foreign.add(allocationKey);
+    const address = foreign.findText(allocationKey);
+    if (isOver && address !== 0) foreign.remove(address);
+    if (isOver || address !== 0) return;
+    if (foreign.size < MAX_FOREIGN_KEYS) foreign.insert(allocationKey);
     // Some were left behind by servers that crashed; who lives is heard of again.
-    else foreign.clear();
+    else this.#foreign = new KeyTable(0, this.#hashSeed);
   }
 
   /** Messages may have been lost. */

@@ -1,4 +1,5 @@
 import type { TlsVersion, Transport } from '../coturn/event.ts';
+import { MAX_KEY_LENGTH } from '../coturn/key.ts';
 import { Allocation } from './allocation.ts';
 import type { AllocationTable } from './allocation-table.ts';
 import type { EndReason, Ledger } from './ledger.ts';
@@ -203,16 +204,15 @@ export function restoreSession(
   session.restore(saved, toTracker(saved.endedAtMs));
   for (const one of saved.open) {
     const origin = originOf(one.source, one.origin);
-    // Two sessions of one file never share a key; a file made by hand might.
-    if (origin.allocations.has(one.key)) continue;
+    // Two sessions of one file never share a key, and no key is longer; a file made by hand might.
+    if (one.key.length > MAX_KEY_LENGTH || origin.allocations.has(one.key)) continue;
     // Who connects may have another name by now.
     const server = origin.stats.serverFrom === 'connection' ? origin.server : one.server;
     const allocation = new Allocation({
-      key: one.key,
       origin,
       session,
       account: ledger.server(account, server),
-      row: origin.allocations.reserve(one.key),
+      address: origin.allocations.insert(one.key),
       startKnown: one.startKnown && pastCounted,
       contested: one.contested,
       nowMs: toTracker(one.startedAtMs),

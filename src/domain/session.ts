@@ -282,9 +282,9 @@ export class Session implements SessionInit {
   clientBytes(): { received: number; sent: number } {
     let received = this.client.receivedBytes;
     let sent = this.client.sentBytes;
-    for (const { row } of this.open) {
-      received += row.page[row.offset + CLIENT + 1] ?? 0;
-      sent += row.page[row.offset + CLIENT + 3] ?? 0;
+    for (const { page, offset } of this.open) {
+      received += page[offset + CLIENT + 1] ?? 0;
+      sent += page[offset + CLIENT + 3] ?? 0;
     }
     return { received, sent };
   }

@@ -1,8 +1,10 @@
 import { addressOf } from '../coturn/connection.ts';
+import { deltaTailOf, PEER_TAIL, readDelta, type WireMessage } from '../coturn/delta.ts';
 import { parseStatsKey, type StatsKey } from '../coturn/key.ts';
 import { KEEPALIVE_CHANNEL } from '../coturn/patterns.ts';
-import { parseEvent, readTraffic } from '../coturn/payload.ts';
+import { parseEvent } from '../coturn/payload.ts';
 import { AllocationTable } from './allocation-table.ts';
+import { offsetOf } from './key-table.ts';
 import { HEARD, Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
@@ -20,14 +22,13 @@ import {
   ACCOUNT,
   addDelta,
   addTrafficAt,
-  allocationKeyOf,
+  CLIENT,
   isNothing,
   LAST_EVENT,
   LAST_PROOF,
   PEER,
   PEER_SEEN,
   SUSPECT,
-  sideOf,
   TRAFFIC_LENGTH,
   UNALLOCATED,
 } from './traffic.ts';
@@ -119,33 +120,31 @@ export class Tracker {
   }
 
   /**
-   * A traffic delta of an allocation that is known and not suspect, which most messages are. One look-up, no
-   * objects. Keeps no reference to its arguments, so they may be slices of a larger text.
+   * A traffic delta of an allocation that is known and not suspect, which most messages are. One
+   * look-up, no objects, no text. Keeps nothing of the message.
    *
-   * @returns false when it was anything else, and nothing has happened: {@link receive} takes it.
-   *   To park it then, without looking for its allocation again, would be wrong: the caller may hold
-   *   back what is not plain ASCII, and a known allocation would lose its traffic
+   * @returns false when it was anything else, and nothing has happened: {@link receive} takes it
    */
-  receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
-    const side = sideOf(key);
-    if (side < 0) return false;
+  receiveDelta(origin: Origin, message: WireMessage, nowMs: number): boolean {
+    const tail = deltaTailOf(message);
+    if (tail === 0) return false;
     const { allocations, stats } = origin;
-    const allocationKey = allocationKeyOf(key, side);
-    if (origin.isForeign(allocationKey)) return true;
-    const position = allocations.find(allocationKey);
-    if (position < 0) return false;
-    const page = allocations.pageOf(position);
-    const offset = allocations.offsetOf(position);
+    if (origin.isForeign(message, tail)) return true;
+    const address = allocations.find(message, tail);
+    if (address === 0) return false;
+    const page = allocations.pageOf(address);
+    const offset = offsetOf(address);
     if (page[offset + SUSPECT] === 1) return false;
     const delta = this.#delta;
-    const refusal = readTraffic(payload, delta);
+    const refusal = readDelta(message, delta);
     if (refusal !== undefined) {
       stats.countRejected(refusal);
       return true;
     }
-    // As Allocation.report does, by position: an allocation's object is not touched.
+    // As Allocation.report does, by address: an allocation's object is not touched.
+    const side = tail === PEER_TAIL ? PEER : CLIENT;
     const sums = this.ledger.sumsOf(page[offset + ACCOUNT] ?? 0);
-    if (!addDelta({ page, at: offset + side }, { sums, at: side }, delta)) {
+    if (!addDelta(page, offset + side, sums, side, delta)) {
       stats.countRejected('number_out_of_range');
       return true;
     }
@@ -157,7 +156,7 @@ export class Tracker {
     }
     stats.countEvent('traffic_peer', nowMs);
     if (!isNothing(delta)) page[offset + LAST_PROOF] = nowMs;
-    if (page[offset + PEER_SEEN] !== 2) allocations.at(position)?.notePeer();
+    if (page[offset + PEER_SEEN] !== 2) allocations.at(address)?.notePeer();
     return true;
   }
 

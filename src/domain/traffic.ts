@@ -190,29 +190,6 @@ export function addTrafficAt(numbers: Float64Array, offset: number, traffic: Tra
 
 // What a delta needs, and nothing else: every one of them passes here.
 
-const TRAFFIC_TAIL = '/traffic';
-const PEER_TAIL = '/traffic/peer';
-
-/** The side that a delta's key tells; -1 for every other key. */
-export function sideOf(key: string): Side | -1 {
-  if (hasTail(key, TRAFFIC_TAIL)) return CLIENT;
-  return hasTail(key, PEER_TAIL) ? PEER : -1;
-}
-
-/** The key of the allocation that a delta is about, from the delta's own key and its side. */
-export function allocationKeyOf(key: string, side: number): string {
-  return key.slice(0, key.length - (side === PEER ? PEER_TAIL.length : TRAFFIC_TAIL.length));
-}
-
-/** As `endsWith`, at a third of its price; most keys that differ do so in the last character. */
-function hasTail(key: string, tail: string): boolean {
-  const start = key.length - tail.length;
-  for (let at = tail.length - 1; at >= 0; at -= 1) {
-    if (key.charCodeAt(start + at) !== tail.charCodeAt(at)) return false;
-  }
-  return true;
-}
-
 /** Whether a delta may be added: a sum beyond 2^53 would not be exact any more. */
 export function fits(sums: Float64Array, offset: number, delta: Float64Array): boolean {
   for (let field = 0; field < TRAFFIC_LENGTH; field += 1) {
@@ -229,17 +206,17 @@ export function isNothing(delta: Float64Array): boolean {
 
 /**
  * Adds a delta to four numbers of a row and of an account, unless a sum would not be exact any more.
- * Written out, since every delta passes here.
+ * Written out, and its arguments are no objects, since every delta passes here.
  *
  * @returns whether it was added
  */
 export function addDelta(
-  row: { readonly page: Float64Array; readonly at: number },
-  account: { readonly sums: Float64Array; readonly at: number },
+  page: Float64Array,
+  at: number,
+  sums: Float64Array,
+  side: Side,
   delta: Float64Array,
 ): boolean {
-  const { page, at } = row;
-  const { sums, at: side } = account;
   const one = delta[0] ?? 0;
   const two = delta[1] ?? 0;
   const three = delta[2] ?? 0;

@@ -1,3 +1,4 @@
+import type { WireMessage } from '../coturn/delta.ts';
 import type { Origin } from '../domain/origin.ts';
 import type { KeyScan } from '../domain/reconcile.ts';
 import type { SourceStats } from '../domain/source-stats.ts';
@@ -45,11 +46,11 @@ export interface MessageSink {
   receive(origin: Origin, key: string, payload: string, nowMs: number): void;
   /**
    * The hot path of {@link receive}: a traffic delta of an allocation that is already known.
-   * Keeps no reference to its arguments, so they may be slices of a larger buffer.
+   * Keeps nothing of the message, whose bytes are another's when it returns.
    *
    * @returns false when it was anything else, and nothing has happened: call `receive`
    */
-  receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean;
+  receiveDelta(origin: Origin, message: WireMessage, nowMs: number): boolean;
   /**
    * Messages of this origin may have been lost (a connection broke).
    *

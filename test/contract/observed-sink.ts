@@ -1,9 +1,11 @@
+import type { WireMessage } from '../../src/coturn/delta.ts';
 import type { Origin } from '../../src/domain/origin.ts';
 import type { KeyScan } from '../../src/domain/reconcile.ts';
 import type { SourceStats } from '../../src/domain/source-stats.ts';
 import { Tracker } from '../../src/domain/tracker.ts';
 import { createUserName } from '../../src/domain/user.ts';
 import type { ScanSink } from '../../src/sources/source.ts';
+import { keyOf, payloadTextOf } from '../support/wire-message.ts';
 
 const BARRIER = 'turn/user/barrier/';
 
@@ -53,9 +55,9 @@ export class ObservedSink implements ScanSink {
     this.tracker.receive(origin, key, payload, nowMs);
   }
 
-  receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
-    const isTaken = this.tracker.receiveDelta(origin, key, payload, nowMs);
-    if (isTaken) this.#record(key, payload);
+  receiveDelta(origin: Origin, message: WireMessage, nowMs: number): boolean {
+    const isTaken = this.tracker.receiveDelta(origin, message, nowMs);
+    if (isTaken) this.#record(keyOf(message), payloadTextOf(message));
     return isTaken;
   }
 

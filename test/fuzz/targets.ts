@@ -125,7 +125,7 @@ const COMMANDS: FuzzTarget = {
     const { refusal } = readsAlike(bytes, (seen) =>
       createCommandReader(
         {
-          messageShared: () => false,
+          messageInPlace: () => false,
           message: (key, payload) => void seen.push(['publish', key, payload]),
           command: (args) => void seen.push([...args]),
         },
@@ -152,7 +152,7 @@ const REPLIES: FuzzTarget = {
     for (const pieces of [[bytes], [bytes.subarray(0, bytes.length >> 1), bytes]]) {
       read(pieces, (seen) =>
         createReplyReader({
-          messageShared: () => false,
+          messageInPlace: () => false,
           message: (key, payload) => void seen.push([key, payload]),
           other: (reply) => void seen.push(reply),
         }),

@@ -229,7 +229,7 @@ export class RedisSource implements Source, Claimant {
     const [listener, ...more] = stream.listeners('data');
     if (listener === undefined || more.length > 0) return;
     const reader = createReplyReader({
-      messageShared: (key, payload) => sink.receiveDelta(this.#origin, key, payload, arrivedMs),
+      messageInPlace: (message) => sink.receiveDelta(this.#origin, message, arrivedMs),
       message: receive,
       other: (bytes) => listener.call(stream, bytes),
     });

@@ -1,7 +1,6 @@
-import { Buffer } from 'node:buffer';
 import { parseInline } from './inline.ts';
 import { type CommandLimits, MAX_INLINE_BYTES } from './limits.ts';
-import { INCOMPLETE, type MessageHandler, RespReader } from './reader.ts';
+import { INCOMPLETE, type MessageHandler, prefixOf, RespReader } from './reader.ts';
 
 /** Takes the commands a client sends, in their order; messages are those of `PUBLISH`. */
 export interface CommandHandler extends MessageHandler {
@@ -10,7 +9,9 @@ export interface CommandHandler extends MessageHandler {
 }
 
 /** How a message of coturn begins; a `PUBLISH` in other letters is a command as any. */
-const PREFIX = Buffer.from('*3\r\n$7\r\npublish\r\n');
+const PREFIX_TEXT = '*3\r\n$7\r\npublish\r\n';
+const PREFIX_LENGTH = PREFIX_TEXT.length;
+const PREFIX = prefixOf(PREFIX_TEXT);
 
 const CR = 13;
 const LF = 10;
@@ -66,12 +67,6 @@ function readInline(reader: RespReader, at: number, handler: CommandHandler): nu
   return end + 1;
 }
 
-/** Byte by byte because it is asked once for each message, and no string is made to compare. */
-function keyOf(bytes: Buffer, at: number): number {
-  const end = at + PREFIX.length;
-  if (end > bytes.length) return -1;
-  for (let index = 0; index < PREFIX.length; index++) {
-    if (bytes[at + index] !== PREFIX[index]) return -1;
-  }
-  return end;
+function keyOf(reader: RespReader, at: number): number {
+  return reader.isAt(PREFIX, at) ? at + PREFIX_LENGTH : -1;
 }

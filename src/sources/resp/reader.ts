@@ -1,4 +1,5 @@
-import { Buffer, isAscii } from 'node:buffer';
+import { Buffer } from 'node:buffer';
+import type { WireMessage } from '../../coturn/delta.ts';
 import { keepBytes } from '../../coturn/text.ts';
 import { type CommandLimits, MAX_LENGTH_DIGITS, type ProtocolError } from './limits.ts';
 import { PendingBytes } from './pending-bytes.ts';
@@ -6,11 +7,11 @@ import { PendingBytes } from './pending-bytes.ts';
 /** Takes the messages that a {@link RespReader} finds, in their order. */
 export interface MessageHandler {
   /**
-   * The hot path of {@link message}. The strings may be slices of all that was read: keep none.
+   * The hot path of {@link message}: a message where its bytes lie, of which nothing may be kept.
    *
-   * @returns false when it did nothing: `message` follows with strings of their own
+   * @returns false when it did nothing: `message` follows
    */
-  messageShared(key: string, payload: string): boolean;
+  messageInPlace(message: WireMessage): boolean;
   /** A message, its key and its payload; they may be kept. */
   message(key: string, payload: string): void;
 }
@@ -18,7 +19,7 @@ export interface MessageHandler {
 /** What one side of a connection says: messages, which all begin alike, and anything else. */
 export interface Grammar {
   /** Where the key of a message that begins here stands; -1 when none does, or too few bytes came. */
-  keyOf(bytes: Buffer, at: number): number;
+  keyOf(reader: RespReader, at: number): number;
   /**
    * Reads what is no message, from `at` on.
    *
@@ -27,12 +28,34 @@ export interface Grammar {
   readOther(reader: RespReader, at: number): number;
 }
 
+/** How messages begin, in words of four bytes. */
+export interface Prefix {
+  readonly words: Int32Array;
+  /** Where the last four bytes begin. */
+  readonly last: number;
+  readonly lastWord: number;
+}
+
+/** A prefix of four ASCII characters or more. */
+export function prefixOf(text: string): Prefix {
+  const bytes = Buffer.from(text);
+  const last = bytes.length - 4;
+  const words = Int32Array.from({ length: bytes.length >> 2 }, (_, index) =>
+    bytes.readInt32LE(index * 4),
+  );
+  return { words, last, lastWord: bytes.readInt32LE(last) };
+}
+
 /** Given instead of an offset or a length: more bytes are needed. */
 export const INCOMPLETE = -1;
 /** The same, after an error was set. */
 const FAILED = -2;
 
+/** How much of a chunk is copied to finish what came before it, unless more is needed. */
+const FINISHING_BYTES = 1_024;
+
 const NO_BYTES = Buffer.alloc(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer, 0, 0);
 const CR = 13;
 const LF = 10;
 const DOLLAR = 36;
@@ -43,26 +66,30 @@ const ZERO = 48;
  * UTF-8; bytes that are not are kept apart (`coturn/text.ts`). Never throws, and never holds more than
  * `limits.maxCommandBytes`: lengths are refused before their bytes arrive.
  *
- * A chunk is turned into one string, whose slices are handed to `messageShared`: that is several
- * times cheaper than a string for each argument. Only arguments that are not ASCII are decoded.
+ * It is the {@link WireMessage} that it hands out: nearly every message is understood from its bytes,
+ * at a fraction of what a text of it costs.
  */
-export class RespReader {
+export class RespReader implements WireMessage {
   /** In force from the next command on; may be exchanged at any time. */
   limits: CommandLimits;
   /** The chunk that is being read. */
   bytes: Buffer = NO_BYTES;
+  /** The same bytes. */
+  view: DataView = NO_VIEW;
   /** Set by {@link readNumber}: the offset behind the line. */
   cursor = 0;
   /** Set by {@link readBulk}: where the text starts and ends. */
   start = 0;
   end = 0;
+  // Of the message that is handed out.
+  keyStart = 0;
+  keyEnd = 0;
+  payloadStart = 0;
+  payloadEnd = 0;
   readonly #grammar: Grammar;
   readonly #handler: MessageHandler;
   readonly #pending = new PendingBytes();
   #error: ProtocolError | undefined;
-  /** The bytes of the chunk as one character each, and whether that is what they mean. */
-  #text = '';
-  #isAscii = true;
   /** Where the command being read starts, and bytes without which it cannot be whole. */
   #first = 0;
   #needed = 0;
@@ -84,22 +111,39 @@ export class RespReader {
    * @returns why it cannot go on, for this chunk and all later ones; undefined while all is well
    */
   push(chunk: Buffer): ProtocolError | undefined {
-    if (this.#error !== undefined) return this.#error;
     const pending = this.#pending;
-    const input = pending.length === 0 ? chunk : pending.append(chunk, this.limits.maxCommandBytes);
-    if (input.length < this.#needed) return undefined;
+    let rest = chunk;
+    // What was unfinished is finished first, from a copy; the rest is read where it is.
+    while (pending.length > 0 && rest.length > 0 && this.#error === undefined) {
+      const held = pending.length;
+      const more = Math.max(FINISHING_BYTES, held, this.#needed - held);
+      const head = rest.subarray(0, more);
+      const consumed = this.#read(pending.append(head, this.limits.maxCommandBytes));
+      rest = rest.subarray(consumed === 0 ? head.length : consumed - held);
+      if (consumed > 0) this.#forget();
+    }
+    if (rest.length > 0 && this.#error === undefined) pending.keep(rest, this.#read(rest));
+    if (this.#error !== undefined) pending.clear();
+    return this.#error;
+  }
+
+  #forget(): void {
+    this.#pending.clear();
+    this.#needed = 0;
+  }
+
+  /** Reads all of `input` that is whole; gives the offset behind it. */
+  #read(input: Buffer): number {
+    if (input.length < this.#needed) return 0;
     this.bytes = input;
-    this.#text = input.toString('latin1');
-    this.#isAscii = isAscii(input);
+    this.view = new DataView(input.buffer, input.byteOffset, input.length);
     const consumed = this.#readAll();
     this.bytes = NO_BYTES;
-    this.#text = '';
+    this.view = NO_VIEW;
     if (this.#error === undefined && input.length - consumed > this.limits.maxCommandBytes) {
       this.fail('command_too_long');
     }
-    if (this.#error === undefined) pending.keep(input, consumed);
-    else pending.clear();
-    return this.#error;
+    return consumed;
   }
 
   /** One `$3\r\nabc\r\n`; sets {@link start} and {@link end}, gives the offset behind it. */
@@ -170,6 +214,17 @@ export class RespReader {
     return value;
   }
 
+  /** Whether `prefix` stands at an offset, of which four bytes are compared at once. */
+  isAt(prefix: Prefix, at: number): boolean {
+    const { view } = this;
+    const { words, last } = prefix;
+    if (at + last + 4 > view.byteLength) return false;
+    for (let index = 0; index < words.length; index++) {
+      if (view.getInt32(at + index * 4, true) !== words[index]) return false;
+    }
+    return view.getInt32(at + last, true) === prefix.lastWord;
+  }
+
   /** Text as a string of its own, which does not keep the chunk alive. */
   copied(start: number, end: number): string {
     const text = this.bytes.toString('utf8', start, end);
@@ -182,7 +237,6 @@ export class RespReader {
     return FAILED;
   }
 
-  /** Reads all that is whole; gives the offset behind it. */
   #readAll(): number {
     const grammar = this.#grammar;
     const end = this.bytes.length;
@@ -190,7 +244,7 @@ export class RespReader {
     while (at < end) {
       this.#first = at;
       this.#needed = 0;
-      const key = grammar.keyOf(this.bytes, at);
+      const key = grammar.keyOf(this, at);
       const next = key < 0 ? grammar.readOther(this, at) : this.#readMessage(key);
       if (next < 0) return at;
       at = next;
@@ -202,29 +256,19 @@ export class RespReader {
   #readMessage(at: number): number {
     let next = this.readBulk(at);
     if (next < 0) return next;
-    const keyStart = this.start;
-    const keyEnd = this.end;
+    this.keyStart = this.start;
+    this.keyEnd = this.end;
     next = this.readBulk(next);
     if (next < 0) return next;
-    const { start, end } = this;
+    this.payloadStart = this.start;
+    this.payloadEnd = this.end;
     const handler = this.#handler;
-    if (!handler.messageShared(this.#shared(keyStart, keyEnd), this.#shared(start, end))) {
-      handler.message(this.copied(keyStart, keyEnd), this.copied(start, end));
+    if (!handler.messageInPlace(this)) {
+      handler.message(
+        this.copied(this.keyStart, this.keyEnd),
+        this.copied(this.payloadStart, this.payloadEnd),
+      );
     }
     return next;
-  }
-
-  /** Text as cheaply as can be: a slice where bytes are characters. */
-  #shared(start: number, end: number): string {
-    if (this.#isAscii || !this.#hasHighByte(start, end)) return this.#text.slice(start, end);
-    return this.copied(start, end);
-  }
-
-  #hasHighByte(start: number, end: number): boolean {
-    const bytes = this.bytes;
-    for (let at = start; at < end; at++) {
-      if ((bytes[at] ?? 0) > 127) return true;
-    }
-    return false;
   }
 }

@@ -1,6 +1,6 @@
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { CommandLimits } from './limits.ts';
-import { INCOMPLETE, type MessageHandler, RespReader } from './reader.ts';
+import { INCOMPLETE, type MessageHandler, prefixOf, RespReader } from './reader.ts';
 
 /** Takes what a Redis sends to a subscriber; messages are those of a pattern subscription. */
 export interface ReplyHandler extends MessageHandler {
@@ -20,7 +20,9 @@ const REPLY_LIMITS: CommandLimits = {
 const MAX_DEPTH = 8;
 
 /** How a message begins. */
-const PREFIX = Buffer.from('*4\r\n$8\r\npmessage\r\n$');
+const PREFIX_TEXT = '*4\r\n$8\r\npmessage\r\n$';
+const PREFIX_LENGTH = PREFIX_TEXT.length;
+const PREFIX = prefixOf(PREFIX_TEXT);
 
 const ZERO = 48;
 const CR = 13;
@@ -91,14 +93,11 @@ function nullEnd(reader: RespReader, at: number): number {
  * Behind the prefix stands the pattern that was subscribed to, whose length has two digits: longer
  * ones go the long way. What follows shows whether it was one.
  */
-function keyOf(bytes: Buffer, at: number): number {
-  const end = at + PREFIX.length;
-  if (end + 5 > bytes.length) return -1;
-  for (let index = 0; index < PREFIX.length; index++) {
-    if (bytes[at + index] !== PREFIX[index]) return -1;
-  }
-  const tens = (bytes[end] ?? 0) - ZERO;
-  const units = (bytes[end + 1] ?? 0) - ZERO;
+function keyOf(reader: RespReader, at: number): number {
+  if (!reader.isAt(PREFIX, at)) return -1;
+  const end = at + PREFIX_LENGTH;
+  const tens = (reader.bytes[end] ?? 0) - ZERO;
+  const units = (reader.bytes[end + 1] ?? 0) - ZERO;
   const isTwoDigits = tens > 0 && tens <= 9 && units >= 0 && units <= 9;
   return isTwoDigits ? end + 2 + 2 + tens * 10 + units + 2 : -1;
 }

@@ -1,3 +1,4 @@
+import type { WireMessage } from '../../coturn/delta.ts';
 import type { Origin } from '../../domain/origin.ts';
 import type { ConnectedServer } from '../../domain/servers.ts';
 import { type CommandHandler, createCommandReader } from '../resp/commands.ts';
@@ -63,7 +64,7 @@ export class StatsdbClient implements Caller, CommandHandler {
   /** Set when the peer has shown that it is a coturn; it is nobody else from then on. */
   #health: ConnectedServer | undefined;
   #wasHeard = false;
-  /** Set by the first message; before it `messageShared` declines, so it need not check more. */
+  /** Set by the first message; before it `messageInPlace` declines, so it need not check more. */
   #origin: Origin | undefined;
   #hasPublished = false;
   #end: ClientEnd | undefined;
@@ -148,10 +149,10 @@ export class StatsdbClient implements Caller, CommandHandler {
     return this.#end;
   }
 
-  messageShared(key: string, payload: string): boolean {
+  messageInPlace(message: WireMessage): boolean {
     const origin = this.#origin;
     if (origin === undefined || !this.#hasPublished || this.#end !== undefined) return false;
-    if (!this.#sink.receiveDelta(origin, key, payload, this.#nowMs)) return false;
+    if (!this.#sink.receiveDelta(origin, message, this.#nowMs)) return false;
     this.#wasHeard = true;
     this.#replies.addOne();
     return true;

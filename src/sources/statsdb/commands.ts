@@ -158,7 +158,7 @@ function del(_: Caller, args: readonly string[]): string {
   return integerReply(args.filter((key) => key !== '').length);
 }
 
-/** Only inline and odd ones come this way; see `StatsdbClient.messageShared`. */
+/** Only inline and odd ones come this way; see `StatsdbClient.messageInPlace`. */
 function publish(caller: Caller, [key = '', payload = '']: readonly string[]): string {
   caller.receive(key, payload);
   return integerReply(1);

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { keepBytes, showText } from '../../../src/coturn/text.ts';
+import { bytesOfKept, keepBytes, showText } from '../../../src/coturn/text.ts';
 
 function read(bytes: Uint8Array): string {
   return keepBytes(Buffer.from(bytes).toString('utf8'), bytes);
@@ -48,6 +48,19 @@ describe('keepBytes', () => {
     [[0xef, 0xbf, 0xbd, 0xff], '\uFFFD\uDCFF'],
   ])('reads %j as %j', (bytes, text) => {
     expect(read(Uint8Array.from(bytes))).toBe(text);
+  });
+});
+
+describe('bytesOfKept', () => {
+  it('gives the bytes again of which the text was made', () => {
+    fc.assert(
+      fc.property(BYTES, (bytes) => {
+        const text = read(bytes);
+        const target = new Uint8Array(text.length * 3);
+        expect(target.subarray(0, bytesOfKept(text, target))).toEqual(bytes);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 

@@ -46,11 +46,10 @@ function createAllocation(setup: Setup = {}): Allocation {
     startedAtMs: 1000,
   });
   const allocation = new Allocation({
-    key: 'turn/user/bob/allocation/000000000000000001',
     origin,
     session,
     account: ledger.server(account, 's'),
-    row: origin.allocations.reserve('k'),
+    address: origin.allocations.insert('k'),
     startKnown: setup.startKnown ?? true,
     contested: setup.contested ?? false,
     nowMs: 1000,

@@ -28,11 +28,10 @@ function createSession(): Session {
 
 function open(session: Session, client: Traffic = traffic(0, 0, 0, 0)): Allocation {
   const allocation = new Allocation({
-    key: 'k',
     origin: ORIGIN,
     session,
     account: LEDGER.server(REALM, 's'),
-    row: ORIGIN.allocations.reserve('k'),
+    address: ORIGIN.allocations.insert('k'),
     startKnown: true,
     contested: false,
     nowMs: 1000,

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { isInShard } from '../../../src/domain/user.ts';
+import { wireMessage } from '../../support/wire-message.ts';
 
 const NAME = fc.string({ unit: 'binary', maxLength: 40 });
 
@@ -76,13 +77,13 @@ describe('Tracker of one shard', () => {
     const origin = tracker.openOrigin(stats, 'redis');
     const key = 'turn/realm/example.org/user/bob/allocation/001000000000000001';
     const traffic = 'rcvp=1, rcvb=2, sentp=3, sentb=4';
-    expect(tracker.receiveDelta(origin, `${key}/traffic`, traffic, 0)).toBe(false);
+    expect(tracker.receiveDelta(origin, wireMessage(`${key}/traffic`, traffic), 0)).toBe(false);
     tracker.receive(origin, `${key}/status`, 'new lifetime=600', 0);
-    expect(tracker.receiveDelta(origin, `${key}/traffic`, traffic, 0)).toBe(true);
-    expect(tracker.receiveDelta(origin, `${key}/traffic/peer`, traffic, 0)).toBe(true);
+    expect(tracker.receiveDelta(origin, wireMessage(`${key}/traffic`, traffic), 0)).toBe(true);
+    expect(tracker.receiveDelta(origin, wireMessage(`${key}/traffic/peer`, traffic), 0)).toBe(true);
     expect(stats.events).toMatchObject({ new: 0, traffic: 0, traffic_peer: 0 });
     expect(tracker.allocationCount).toBe(0);
     tracker.receive(origin, `${key}/status`, 'deleted', 0);
-    expect(tracker.receiveDelta(origin, `${key}/traffic`, traffic, 0)).toBe(false);
+    expect(tracker.receiveDelta(origin, wireMessage(`${key}/traffic`, traffic), 0)).toBe(false);
   });
 });

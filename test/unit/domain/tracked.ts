@@ -6,6 +6,7 @@ import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { Tracker } from '../../../src/domain/tracker.ts';
 import { addTraffic, createTraffic, type Traffic } from '../../../src/domain/traffic.ts';
 import { createUserName, type UserNames } from '../../../src/domain/user.ts';
+import { wireMessage } from '../../support/wire-message.ts';
 
 /** The linger of every tracker under test, in ms. */
 export const LINGER_MS = 5_000;
@@ -57,6 +58,12 @@ export class Tracked {
   send(key: string, payload: string): this {
     this.tracker.receive(this.origin, key, payload, this.nowMs);
     return this;
+  }
+
+  /** Hands over one message as a source does: where it lies first. */
+  sendInPlace(key: string, payload: string): this {
+    const isTaken = this.tracker.receiveDelta(this.origin, wireMessage(key, payload), this.nowMs);
+    return isTaken ? this : this.send(key, payload);
   }
 
   /** Lets time pass and ends what is due then. */

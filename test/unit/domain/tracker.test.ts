@@ -13,6 +13,7 @@ import { sumTraffic, type Traffic } from '../../../src/domain/traffic.ts';
 import { OVERFLOW_USER } from '../../../src/domain/user.ts';
 import { parseStateLine, renderSession, STATE_VERSION } from '../../../src/state/state-format.ts';
 import { allocationKey, connection, payloadOf, traffic } from '../../support/coturn-message.ts';
+import { wireMessage } from '../../support/wire-message.ts';
 import { LINGER_MS, Tracked } from './tracked.ts';
 
 const ZERO = traffic(0, 0, 0, 0);
@@ -1002,12 +1003,8 @@ describe('Tracker, rule 9: relayed', () => {
     life.peer(CHECKS);
     expect(live).toEqual({ true: 0, false: 1, unknown: 0 });
     for (const topic of ['traffic', 'traffic/peer']) {
-      tracked.tracker.receiveDelta(
-        tracked.origin,
-        `${KEY}/${topic}`,
-        payloadOf(MEDIA),
-        tracked.nowMs,
-      );
+      const message = wireMessage(`${KEY}/${topic}`, payloadOf(MEDIA));
+      tracked.tracker.receiveDelta(tracked.origin, message, tracked.nowMs);
     }
     expect(live).toEqual({ true: 1, false: 0, unknown: 0 });
     tracked.tracker.suspectAll(tracked.origin);
@@ -1039,7 +1036,8 @@ describe('Tracker, rule 11: numbers', () => {
       const tell = (bytes: number): void => {
         const payload = payloadOf(traffic(1, bytes, 1, 1));
         const { origin, nowMs } = tracked;
-        if (fast) tracked.tracker.receiveDelta(origin, `${KEY}/${topic}`, payload, nowMs);
+        if (fast)
+          tracked.tracker.receiveDelta(origin, wireMessage(`${KEY}/${topic}`, payload), nowMs);
         else tracked.tracker.receive(origin, `${KEY}/${topic}`, payload, nowMs);
       };
       tell(Number.MAX_SAFE_INTEGER - 10);
@@ -1138,8 +1136,10 @@ describe('Tracker.receiveDelta', () => {
     const { tracked } = begun();
     const { tracker, origin, nowMs } = tracked;
     const delta = payloadOf(A);
-    expect(tracker.receiveDelta(origin, `${KEY}/traffic`, delta, nowMs)).toBe(true);
-    expect(tracker.receiveDelta(origin, `${KEY}/traffic/peer`, delta, nowMs)).toBe(true);
+    expect(tracker.receiveDelta(origin, wireMessage(`${KEY}/traffic`, delta), nowMs)).toBe(true);
+    expect(tracker.receiveDelta(origin, wireMessage(`${KEY}/traffic/peer`, delta), nowMs)).toBe(
+      true,
+    );
     for (const key of [
       `${KEY}/total_traffic`,
       `${KEY}/total_traffic/peer`,
@@ -1153,7 +1153,7 @@ describe('Tracker.receiveDelta', () => {
       'r',
       '',
     ]) {
-      expect(tracker.receiveDelta(origin, key, delta, nowMs), key).toBe(false);
+      expect(tracker.receiveDelta(origin, wireMessage(key, delta), nowMs), key).toBe(false);
     }
     expect(tracked.counted()).toEqual({ client: A, peer: A, unallocated: ZERO });
     expect(tracked.stats.events).toMatchObject({ traffic: 1, traffic_peer: 1, total_traffic: 0 });

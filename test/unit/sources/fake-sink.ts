@@ -1,6 +1,8 @@
+import type { WireMessage } from '../../../src/coturn/delta.ts';
 import { Origin } from '../../../src/domain/origin.ts';
 import type { SourceStats } from '../../../src/domain/source-stats.ts';
 import type { MessageSink } from '../../../src/sources/source.ts';
+import { keyOf, payloadTextOf } from '../../support/wire-message.ts';
 
 /** A sink that writes down what it is told, in order. */
 export class FakeSink implements MessageSink {
@@ -39,10 +41,11 @@ export class FakeSink implements MessageSink {
     if (this.isRecording) this.calls.push(`${origin.server} ${key} ${payload}`);
   }
 
-  receiveDelta(origin: Origin, key: string, payload: string, nowMs: number): boolean {
+  receiveDelta(origin: Origin, message: WireMessage, nowMs: number): boolean {
+    const payload = payloadTextOf(message);
     if (!this.deltas || !payload.startsWith('rcvp=')) return false;
     this.deltaCount++;
-    this.receive(origin, key, payload, nowMs);
+    this.receive(origin, keyOf(message), payload, nowMs);
     return true;
   }
 

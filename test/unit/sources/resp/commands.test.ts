@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { WireMessage } from '../../../../src/coturn/delta.ts';
 import { createCommandReader } from '../../../../src/sources/resp/commands.ts';
 import {
   COMMAND_LIMITS,
   MAX_INLINE_BYTES,
   UNAUTHENTICATED_LIMITS,
 } from '../../../../src/sources/resp/limits.ts';
+import { keyOf, payloadTextOf } from '../../../support/wire-message.ts';
 import { byteByByte, Collector, decode, encode } from './decoded.ts';
 
 const KEY = 'turn/realm/example.org/user/alice/allocation/001000000000000001/traffic';
@@ -150,7 +152,7 @@ describe('createCommandReader', () => {
   it('hands a known delta out once', () => {
     const taken: string[][] = [];
     const handler = {
-      messageShared: (...args: string[]) => taken.push(args) > 0,
+      messageInPlace: (one: WireMessage) => taken.push([keyOf(one), payloadTextOf(one)]) > 0,
       message: () => expect.unreachable(),
       command: () => expect.unreachable(),
     };

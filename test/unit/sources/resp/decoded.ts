@@ -1,19 +1,20 @@
+import type { WireMessage } from '../../../../src/coturn/delta.ts';
 import { type CommandHandler, createCommandReader } from '../../../../src/sources/resp/commands.ts';
 import { COMMAND_LIMITS } from '../../../../src/sources/resp/limits.ts';
+import { keyOf, payloadTextOf } from '../../../support/wire-message.ts';
 
 /** A handler that collects commands, and checks that both ways a PUBLISH comes say the same. */
 export class Collector implements CommandHandler {
   readonly commands: string[][] = [];
-  #shared: string[] = [];
+  #inPlace: string[] = [];
 
-  messageShared(key: string, payload: string): boolean {
-    this.#shared = [key, payload];
+  messageInPlace(message: WireMessage): boolean {
+    this.#inPlace = [keyOf(message), payloadTextOf(message)];
     return false;
   }
 
   message(key: string, payload: string): void {
-    // Invalid UTF-8 apart, which both decode alike, slices and copies are equal.
-    if (this.#shared[0] !== key || this.#shared[1] !== payload) throw new Error('they differ');
+    if (this.#inPlace[0] !== key || this.#inPlace[1] !== payload) throw new Error('they differ');
     this.commands.push(['publish', key, payload]);
   }
 

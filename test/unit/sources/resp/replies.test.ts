@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createReplyReader } from '../../../../src/sources/resp/replies.ts';
+import { keyOf, payloadTextOf } from '../../../support/wire-message.ts';
 
 interface Heard {
   readonly messages: string[];
@@ -16,13 +17,13 @@ function message(key: string, payload: string): string {
   return `*4\r\n$8\r\npmessage\r\n${bulk('turn/realm/*')}${bulk(key)}${bulk(payload)}`;
 }
 
-function hear(chunks: readonly Buffer[], takesShared = true): Heard {
+function hear(chunks: readonly Buffer[], takesInPlace = true): Heard {
   const messages: string[] = [];
   let others = '';
   const reader = createReplyReader({
-    messageShared(key, payload) {
-      if (takesShared) messages.push(`${key} ${payload}`);
-      return takesShared;
+    messageInPlace(message) {
+      if (takesInPlace) messages.push(`${keyOf(message)} ${payloadTextOf(message)}`);
+      return takesInPlace;
     },
     message: (key, payload) => messages.push(`${key} ${payload}`),
     other(bytes) {
@@ -68,8 +69,8 @@ const EXPECTED: Heard = {
 describe('createReplyReader', () => {
   const bytes = Buffer.from(STREAM);
 
-  it.each([true, false])('takes messages and passes the rest on (shared: %s)', (takesShared) => {
-    expect(hear([bytes], takesShared)).toEqual(EXPECTED);
+  it.each([true, false])('takes messages and passes the rest on (in place: %s)', (takesInPlace) => {
+    expect(hear([bytes], takesInPlace)).toEqual(EXPECTED);
   });
 
   it('reads a stream byte by byte', () => {
@@ -108,16 +109,16 @@ describe('createReplyReader', () => {
     expect(others).toBe('');
   });
 
-  it('shares the text of all messages of a chunk but those that are not ASCII', () => {
-    const shared: string[] = [];
+  it('hands out messages where they lie, also those that are not ASCII', () => {
+    const inPlace: string[] = [];
     const reader = createReplyReader({
-      messageShared: (key) => shared.push(key) > 0,
+      messageInPlace: (one) => inPlace.push(keyOf(one)) > 0,
       message: () => expect.unreachable(),
       other: () => undefined,
     });
     const keys = [KEY, 'turn/user/café/allocation/000000000000000002/traffic', KEY];
     reader.push(Buffer.from(keys.map((key) => message(key, PAYLOAD)).join('')));
-    expect(shared).toEqual(keys);
+    expect(inPlace).toEqual(keys);
   });
 
   it('leaves messages of patterns that nobody here subscribes to to the client', () => {
