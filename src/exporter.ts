@@ -250,7 +250,12 @@ function publishTargets({ redis, statsdb }: Config, sources: Sources): PublishTa
   return [...byRedis, ...direct];
 }
 
-function createTracker(config: Config, { wallOffsetMs }: Clock, userNames: UserNames): Tracker {
+/** The accounting as a configuration wants it. */
+export function createTracker(
+  config: Config,
+  { wallOffsetMs }: Pick<Clock, 'wallOffsetMs'>,
+  userNames: UserNames,
+): Tracker {
   const { names } = config.servers;
   return new Tracker({
     groupBy: config.session.groupBy,

@@ -24,6 +24,16 @@ export const COMMANDS: readonly Command[] = [
     run: async (...args) => (await import('./healthcheck.ts')).runHealthcheck(...args),
   },
   {
+    name: 'record',
+    help: 'write down what coturn sends, for bug reports',
+    run: async (...args) => (await import('./record.ts')).runRecord(...args),
+  },
+  {
+    name: 'replay',
+    help: 'the records or metrics that a recording comes to',
+    run: async (...args) => (await import('./replay.ts')).runReplay(...args),
+  },
+  {
     name: 'report',
     help: 'the bill of record files: sessions, minutes and GB by user, realm, day, …',
     run: async (...args) => (await import('./report.ts')).runReportCommand(...args),

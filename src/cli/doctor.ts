@@ -8,7 +8,12 @@ import {
   rejectUnknownVariables,
   renderOptions,
 } from '../config/option-parser.ts';
-import { DEFAULT_STATSDB_ADDRESS, OPTIONS, type OptionValues } from '../config/options.ts';
+import {
+  DEFAULT_STATSDB_ADDRESS,
+  OPTIONS,
+  type OptionValues,
+  pickOptions,
+} from '../config/options.ts';
 import type { ReadFile } from '../config/read-file.ts';
 import { duration, filePath } from '../config/values.ts';
 import { diagnose } from '../doctor/diagnose.ts';
@@ -66,19 +71,20 @@ dash what to do. Changes nothing. The exit code is 0 when nothing failed
 ${renderOptions(DOCTOR_OPTIONS)}`;
 }
 
-type ExporterFlag =
-  | 'redis.url'
-  | 'redis.password-file'
-  | 'redis.sentinel-user'
-  | 'redis.sentinel-password-file'
-  | 'redis.tls-ca-file'
-  | 'redis.tls-cert-file'
-  | 'redis.tls-key-file'
-  | 'statsdb.listen-address'
-  | 'statsdb.password-file';
+const EXPORTER_FLAGS = [
+  'redis.url',
+  'redis.password-file',
+  'redis.sentinel-user',
+  'redis.sentinel-password-file',
+  'redis.tls-ca-file',
+  'redis.tls-cert-file',
+  'redis.tls-key-file',
+  'statsdb.listen-address',
+  'statsdb.password-file',
+] as const;
 
 /** The values of {@link DOCTOR_OPTIONS}, by flag. Durations are milliseconds. */
-interface DoctorValues extends Pick<OptionValues, ExporterFlag> {
+interface DoctorValues extends Pick<OptionValues, (typeof EXPORTER_FLAGS)[number]> {
   readonly 'turnserver-conf': string | undefined;
   readonly 'doctor.wait': number;
   readonly json: boolean;
@@ -87,15 +93,7 @@ interface DoctorValues extends Pick<OptionValues, ExporterFlag> {
 
 /** The flags of `doctor`: those of the exporter about where coturn publishes to, and its own. */
 const DOCTOR_OPTIONS: OptionTable<DoctorValues> = {
-  'redis.url': OPTIONS['redis.url'],
-  'redis.password-file': OPTIONS['redis.password-file'],
-  'redis.sentinel-user': OPTIONS['redis.sentinel-user'],
-  'redis.sentinel-password-file': OPTIONS['redis.sentinel-password-file'],
-  'redis.tls-ca-file': OPTIONS['redis.tls-ca-file'],
-  'redis.tls-cert-file': OPTIONS['redis.tls-cert-file'],
-  'redis.tls-key-file': OPTIONS['redis.tls-key-file'],
-  'statsdb.listen-address': OPTIONS['statsdb.listen-address'],
-  'statsdb.password-file': OPTIONS['statsdb.password-file'],
+  ...pickOptions(EXPORTER_FLAGS),
   'turnserver-conf': {
     kind: 'single',
     type: filePath(),

@@ -1,7 +1,12 @@
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { ConfigError } from '../config/config-error.ts';
-import { type OptionTable, parseOptions, renderOptions } from '../config/option-parser.ts';
+import {
+  type OptionTable,
+  parseOptions,
+  renderOptions,
+  splitArguments,
+} from '../config/option-parser.ts';
 import { choice, type ValueType } from '../config/values.ts';
 import { BILL_KEYS, type BillKey, isoTime } from '../report/bill.ts';
 import { findInputFiles, STDIN_ARGUMENT } from '../report/input-files.ts';
@@ -109,7 +114,7 @@ export async function runReportCommand(
   argv: readonly string[],
   context: ReportContext,
 ): Promise<number> {
-  const { flags, names } = splitArguments(argv);
+  const { flags, names } = splitArguments(REPORT_OPTIONS, argv);
   const values = parseOptions(REPORT_OPTIONS, flags);
   const { stdout, stderr } = context;
   if (values.help) {
@@ -173,33 +178,6 @@ function findFiles(names: readonly string[], stdin: Readable): ReturnType<typeof
     throw new ConfigError('Missing FILE: expected files of session records, see --help');
   }
   return findInputFiles(names.length === 0 ? [STDIN_ARGUMENT] : names);
-}
-
-/** Takes the files out of the arguments; after `--` all are files. */
-function splitArguments(argv: readonly string[]): { flags: string[]; names: string[] } {
-  const flags: string[] = [];
-  const names: string[] = [];
-  for (let index = 0; index < argv.length; index += 1) {
-    const argument = argv[index] ?? '';
-    if (argument === '--') return { flags, names: [...names, ...argv.slice(index + 1)] };
-    if (argument === STDIN_ARGUMENT || !argument.startsWith('-')) {
-      names.push(argument);
-      continue;
-    }
-    flags.push(argument);
-    const value = argv[index + 1];
-    if (takesValue(argument) && value !== undefined) {
-      flags.push(value);
-      index += 1;
-    }
-  }
-  return { flags, names };
-}
-
-function takesValue(flag: string): boolean {
-  const rows = new Map<string, { readonly kind: string }>(Object.entries(REPORT_OPTIONS));
-  const row = rows.get(flag.replace(/^--/, ''));
-  return row !== undefined && row.kind !== 'switch';
 }
 
 function titleOf({ by, from, to }: ReportValues): string {

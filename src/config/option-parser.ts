@@ -145,6 +145,38 @@ export function renderMarkdown<V extends object>(table: OptionTable<V>): string 
     .join('');
 }
 
+/**
+ * Takes the names of files out of the arguments of a command: what is no flag and no value of one,
+ * `-`, and all that stands after `--`.
+ */
+export function splitArguments<V extends object>(
+  table: OptionTable<V>,
+  argv: readonly string[],
+): { readonly flags: readonly string[]; readonly names: readonly string[] } {
+  const rows = rowsOf(table);
+  const takesValue = (flag: string): boolean => {
+    const row = rows.get(flag.replace(/^--/, ''));
+    return row !== undefined && row.kind !== 'switch';
+  };
+  const flags: string[] = [];
+  const names: string[] = [];
+  for (let index = 0; index < argv.length; index += 1) {
+    const argument = argv[index] ?? '';
+    if (argument === '--') return { flags, names: [...names, ...argv.slice(index + 1)] };
+    if (argument === '-' || !argument.startsWith('-')) {
+      names.push(argument);
+      continue;
+    }
+    flags.push(argument);
+    const value = argv[index + 1];
+    if (takesValue(argument) && value !== undefined) {
+      flags.push(value);
+      index += 1;
+    }
+  }
+  return { flags, names };
+}
+
 function rowsOf<V extends object>(table: OptionTable<V>): Map<string, AnyOption> {
   return new Map<string, AnyOption>(Object.entries(table));
 }

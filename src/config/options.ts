@@ -347,6 +347,15 @@ several values are separated by spaces or commas; switches take true or false.
 ${renderOptions(OPTIONS)}`;
 }
 
+/** Some of the flags of the exporter, for a command that takes them too. */
+export function pickOptions<const Name extends keyof OptionValues>(
+  names: readonly Name[],
+): Pick<OptionTable<OptionValues>, Name> {
+  const rows = names.map((name) => [name, OPTIONS[name]]);
+  // The rows of these names and no others.
+  return Object.fromEntries(rows) as Pick<OptionTable<OptionValues>, Name>;
+}
+
 /** The table of flags in docs/configuration.md, as Markdown; ends in a line break. */
 export function renderFlagTable(): string {
   return renderMarkdown(OPTIONS);

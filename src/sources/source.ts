@@ -70,8 +70,11 @@ export interface MessageSink {
   statusKeys(origin: Origin): Iterable<string | undefined>;
 }
 
+/** Takes what a reading of the status keys finds, then hears of its end. */
+export type KeyReading = Pick<KeyScan, 'found' | 'end'>;
+
 /** A sink whose allocations can be compared with the status keys of a Redis. */
 export interface ScanSink extends MessageSink {
   /** Begins to read the status keys of an origin. */
-  beginScan(origin: Origin, nowMs: number): KeyScan;
+  beginScan(origin: Origin, nowMs: number): KeyReading;
 }

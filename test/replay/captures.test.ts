@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { SourceStats } from '../../src/domain/source-stats.ts';
+import type { SourceStats } from '../../src/domain/source-stats.ts';
 import { Tracker } from '../../src/domain/tracker.ts';
 import type { Traffic } from '../../src/domain/traffic.ts';
+import { Player } from '../../src/recording/player.ts';
+import type { RecordedLine } from '../../src/recording/recording.ts';
 import {
   captureNames,
   type ExpectedState,
   type ExpectedTraffic,
-  type RecordedMessage,
   readCapture,
   readExpected,
   readRelayed,
@@ -81,8 +82,7 @@ describe('calls of a real browser', () => {
   });
 });
 
-function replay(messages: readonly RecordedMessage[]): { tracker: Tracker; stats: SourceStats } {
-  const stats = new SourceStats('replay', 'status');
+function replay(lines: readonly RecordedLine[]): { tracker: Tracker; stats: SourceStats } {
   let sessions = 0;
   const tracker = new Tracker({
     groupBy: 'user',
@@ -95,11 +95,13 @@ function replay(messages: readonly RecordedMessage[]): { tracker: Tracker; stats
     maxUsers: 1000,
     maxRealms: 1000,
   });
-  const origin = tracker.openOrigin(stats, 'replay');
-  for (const { t, channel, message } of messages) {
-    tracker.expire(t);
-    tracker.receive(origin, channel, message, t);
+  const player = new Player(tracker);
+  for (const line of lines) {
+    tracker.expire(line.t);
+    player.play(line);
   }
+  const [stats] = player.sources;
+  if (stats === undefined) throw new Error('An empty recording');
   return { tracker, stats };
 }
 

@@ -1,15 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { isHeader, parseRecordedLine, type RecordedLine } from '../../src/recording/recording.ts';
 
 const FOLDER = join(import.meta.dirname, '..', 'fixtures', 'captures');
-
-/** One message of a recording, as a subscriber saw it. */
-export interface RecordedMessage {
-  /** Since the start of the recording, in ms. */
-  readonly t: number;
-  readonly channel: string;
-  readonly message: string;
-}
 
 /** Packets and bytes, as the recordings' answers name them. */
 export interface ExpectedTraffic {
@@ -51,12 +44,13 @@ export function captureNames(): string[] {
   );
 }
 
-/** The messages of a recording, in order. */
-export function readCapture(name: string): RecordedMessage[] {
+/** The lines of a recording, in order, without its header. */
+export function readCapture(name: string): RecordedLine[] {
   return readFileSync(join(FOLDER, `${name}.jsonl`), 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => JSON.parse(line));
+    .map(parseRecordedLine)
+    .flatMap((line) => (isHeader(line) ? [] : [line]));
 }
 
 /** The answers to a recording. */
