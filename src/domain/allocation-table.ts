@@ -11,6 +11,7 @@ import type { EndReason, Ledger } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import type { ParkedTraffic } from './parked-traffic.ts';
 import type { SessionTable } from './session-table.ts';
+import { settlementOf } from './settlement.ts';
 import {
   addTrafficAt,
   bytesOf,
@@ -269,7 +270,7 @@ export class AllocationTable {
   #close(allocation: Allocation): void {
     const { origin, session, account } = allocation;
     this.#deadlines.remove(allocation);
-    const settlement = allocation.settlement();
+    const settlement = settlementOf(allocation);
     const { missedClient, missedPeer } = settlement;
     const held = allocation.takeHeld();
     if (held !== undefined) addTrafficAt(account.sums, UNALLOCATED, held);

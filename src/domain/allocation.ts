@@ -3,7 +3,7 @@ import type { Connection, TlsVersion, Transport } from '../coturn/event.ts';
 import { copyText, parseStatsKey } from '../coturn/key.ts';
 import type { Waiting } from './deadlines.ts';
 import { offsetOf } from './key-table.ts';
-import type { EndReason, ServerAccount } from './ledger.ts';
+import { type EndReason, type Link, NO_LINK, type ServerAccount } from './ledger.ts';
 import type { Origin } from './origin.ts';
 import type { SavedAllocation } from './saved-session.ts';
 import type { Session } from './session.ts';
@@ -13,12 +13,8 @@ import {
   addTrafficAt,
   bytesOf,
   CLIENT,
-  isZero,
   LAST_EVENT,
   LAST_PROOF,
-  missingOfPeerTotal,
-  missingOfTotal,
-  missingTraffic,
   NOTHING,
   PEER,
   PEER_SEEN,
@@ -29,7 +25,6 @@ import {
   type TrafficNumbers,
   trafficAt,
   trafficOf,
-  unwrapPeerTotal,
 } from './traffic.ts';
 import { type Hide, hideUser } from './user.ts';
 
@@ -55,17 +50,31 @@ export interface AllocationInit {
   readonly nowMs: number;
 }
 
-/** The last word on an allocation's traffic. */
-export interface Settlement {
-  /** What to add to the counters: bytes that no report told, and a total did. */
-  readonly missedClient: Traffic;
-  readonly missedPeer: Traffic;
-  /** What the record tells. */
-  readonly client: Traffic;
-  readonly peer: Traffic;
-  /** Every byte is accounted for by totals or by an unbroken series of reports. */
-  readonly complete: boolean;
+/** What an allocation has only once it has ended, is suspect, or was restored. */
+interface Rest {
+  endReason: EndReason | undefined;
+  endedAtMs: number;
+  contested: boolean;
+  /** Since when it would have been heard, in ms: nobody listened before. */
+  watchedSinceMs: number;
+  clientTotal: Traffic | undefined;
+  peerTotal: Traffic | undefined;
+  held: Traffic | undefined;
+  /** Its key where names are hidden, once it was asked for. */
+  hiddenKey: string;
 }
+
+/** Most have none of it, and share this one: a field costs eight bytes of each. */
+const NO_REST: Readonly<Rest> = {
+  endReason: undefined,
+  endedAtMs: 0,
+  contested: false,
+  watchedSinceMs: 0,
+  clientTotal: undefined,
+  peerTotal: undefined,
+  held: undefined,
+  hiddenKey: '',
+};
 
 /** One relayed transport address of one client, from its proof to the end of its linger. */
 export class Allocation implements Waiting {
@@ -74,44 +83,25 @@ export class Allocation implements Waiting {
   next: Waiting | undefined = undefined;
   slot = 0;
 
-  /** Its key where names are hidden, once it was asked for. */
-  readonly hiddenKey: string = '';
   readonly origin: Origin;
   readonly session: Session;
   /** Where its traffic is counted; changes when a status message tells the server. */
   readonly account: ServerAccount;
-  readonly transport: Transport = 'unknown';
-  readonly tls: TlsVersion = 'unknown';
-  /** `address:port` of the server as of the last status; empty before coturn 4.6.0. */
-  readonly local: string = '';
+  #link: Link = NO_LINK;
 
   readonly startedAtMs: number;
   readonly lifetimeMs: number = DEFAULT_LIFETIME_MS;
-  /** Set once: it lives while this is undefined, and lingers after. */
-  readonly endReason: EndReason | undefined = undefined;
-  readonly endedAtMs: number = 0;
   readonly startKnown: boolean;
-  /** Another `new` took its key while it lived, or it took another's: totals may be of the other. */
-  readonly contested: boolean;
   /** Number of the last scan that found its status key. */
   readonly foundBy: number = 0;
   /** How many scans had begun when its last status message came; -1 when none came yet. */
   readonly statusAfter: number = -1;
-  /** coturn 4.6.0 and later tell the connection, and always report the peer side. */
-  readonly expectsPeer: boolean = false;
   /** How many gaps its origin had when it began; -1 when it came from an earlier process. */
   readonly gapsAtStart: number;
-  /** Since when it would have been heard, in ms: nobody listened before. */
-  readonly watchedSinceMs: number = 0;
-
   /** What reports change stands here, at {@link offset}; not its own any more once it is closed. */
   readonly page: Float64Array;
   readonly address: number;
-  readonly clientTotal: Traffic | undefined = undefined;
-  /** Modulo 2^32. */
-  readonly peerTotal: Traffic | undefined = undefined;
-  /** Client-side reports since it became suspect, which may be of somebody else (design, rule 7). */
-  readonly held: Traffic | undefined = undefined;
+  #rest: Rest = NO_REST;
 
   constructor(init: AllocationInit) {
     this.origin = init.origin;
@@ -121,7 +111,7 @@ export class Allocation implements Waiting {
     this.page = init.origin.allocations.pageOf(init.address);
     this.page[this.offset + ACCOUNT] = init.account.number;
     this.startKnown = init.startKnown;
-    this.contested = init.contested;
+    if (init.contested) this.#ownRest().contested = true;
     this.startedAtMs = init.nowMs;
     this.page[this.offset + LAST_EVENT] = init.nowMs;
     this.page[this.offset + LAST_PROOF] = init.nowMs;
@@ -139,18 +129,17 @@ export class Allocation implements Waiting {
     when: { readonly lastEventMs: number; readonly endedAtMs: number; readonly nowMs: number },
   ): void {
     const self = own(this);
-    self.transport = known.transport;
-    self.tls = known.tls;
-    self.local = this.account.endpoint(known.local);
+    this.#link = this.account.linkOf(known);
     self.lifetimeMs = known.lifetimeMs;
-    self.endReason = known.endReason ?? undefined;
-    self.endedAtMs = when.endedAtMs;
-    self.expectsPeer = known.expectsPeer;
-    self.clientTotal = totalOf(known.clientTotal);
-    self.peerTotal = totalOf(known.peerTotal);
-    self.held = totalOf(known.held);
     self.gapsAtStart = -1;
-    self.watchedSinceMs = when.nowMs;
+    Object.assign(this.#ownRest(), {
+      endReason: known.endReason ?? undefined,
+      endedAtMs: when.endedAtMs,
+      watchedSinceMs: when.nowMs,
+      clientTotal: totalOf(known.clientTotal),
+      peerTotal: totalOf(known.peerTotal),
+      held: totalOf(known.held),
+    });
     const { page, offset } = this;
     page.set(known.client, offset + CLIENT);
     page.set(known.peer, offset + PEER);
@@ -167,6 +156,59 @@ export class Allocation implements Waiting {
 
   get offset(): number {
     return offsetOf(this.address);
+  }
+
+  get transport(): Transport {
+    return this.#link.transport;
+  }
+
+  get tls(): TlsVersion {
+    return this.#link.tls;
+  }
+
+  /** `address:port` of the server as of the last status; empty before coturn 4.6.0. */
+  get local(): string {
+    return this.#link.local;
+  }
+
+  /** coturn 4.6.0 and later tell the connection, and always report the peer side. */
+  get expectsPeer(): boolean {
+    return this.#link.expectsPeer;
+  }
+
+  /** Set once: it lives while this is undefined, and lingers after. */
+  get endReason(): EndReason | undefined {
+    return this.#rest.endReason;
+  }
+
+  get endedAtMs(): number {
+    return this.#rest.endedAtMs;
+  }
+
+  /** Another `new` took its key while it lived, or it took another's: totals may be of the other. */
+  get contested(): boolean {
+    return this.#rest.contested;
+  }
+
+  /** What coturn said of all its client-side traffic. */
+  get clientTotal(): Traffic | undefined {
+    return this.#rest.clientTotal;
+  }
+
+  /** The same of the peer side, modulo 2^32. */
+  get peerTotal(): Traffic | undefined {
+    return this.#rest.peerTotal;
+  }
+
+  /** Client-side reports since it became suspect, which may be of somebody else (design, rule 7). */
+  get held(): Traffic | undefined {
+    return this.#rest.held;
+  }
+
+  /** What it has that most have not, to be changed. */
+  #ownRest(): Rest {
+    if (this.#rest === NO_REST) this.#rest = { ...NO_REST };
+    return this.#rest;
   }
 
   /** It may be gone, and nothing has proven that it lives (design, rule 7). */
@@ -201,7 +243,9 @@ export class Allocation implements Waiting {
 
   /** When it expires unless something is heard of it, in ms. */
   get expiresAtMs(): number {
-    return Math.max(this.lastEventMs, this.watchedSinceMs) + this.lifetimeMs + EXPIRY_GRACE_MS;
+    return (
+      Math.max(this.lastEventMs, this.#rest.watchedSinceMs) + this.lifetimeMs + EXPIRY_GRACE_MS
+    );
   }
 
   /** A scan found its key, and no message has spoken of it yet. */
@@ -249,13 +293,13 @@ export class Allocation implements Waiting {
 
   /** Keeps a client-side report apart while it is suspect. */
   hold(traffic: Traffic): void {
-    own(this).held = sumTraffic(this.held ?? NOTHING, traffic);
+    this.#ownRest().held = sumTraffic(this.held ?? NOTHING, traffic);
   }
 
   /** Gives out what was kept apart. */
   takeHeld(): Traffic | undefined {
     const { held } = this;
-    own(this).held = undefined;
+    if (held !== undefined) this.#ownRest().held = undefined;
     return held;
   }
 
@@ -277,17 +321,14 @@ export class Allocation implements Waiting {
 
   /** Another allocation takes its key. */
   noteContest(): void {
-    own(this).contested = true;
+    this.#ownRest().contested = true;
   }
 
   /** Takes over what a status message tells, before it is counted as live. */
   describe(lifetimeSeconds: number, connection: Connection | undefined): void {
     own(this).lifetimeMs = lifetimeSeconds * 1000;
     if (connection === undefined) return;
-    own(this).transport = connection.transport;
-    own(this).tls = connection.tls;
-    own(this).local = this.account.endpoint(connection.local);
-    own(this).expectsPeer = true;
+    this.#link = this.account.linkOf({ ...connection, expectsPeer: true });
   }
 
   /** Moves to another account, with what a status message tells of it now. */
@@ -320,16 +361,16 @@ export class Allocation implements Waiting {
   /** Its key as it is outside of this process. */
   shownKey(hide: Hide | undefined): string {
     if (hide === undefined) return this.key;
-    if (this.hiddenKey === '') {
+    if (this.#rest.hiddenKey === '') {
       const key = parseStatsKey(`${this.key}/status`);
-      if (key.ok) own(this).hiddenKey = hideUser(key, hide);
+      if (key.ok) this.#ownRest().hiddenKey = hideUser(key, hide);
     }
-    return this.hiddenKey;
+    return this.#rest.hiddenKey;
   }
 
   /** An earlier process saved it under a key that hides its user. */
   noteHidden(): void {
-    own(this).hiddenKey = this.key;
+    this.#ownRest().hiddenKey = this.key;
     this.origin.hidden.add(this.key);
   }
 
@@ -363,92 +404,23 @@ export class Allocation implements Waiting {
   /** Keeps what coturn says of all its traffic, to be compared when it is closed. */
   noteTotal(side: Side, total: Traffic): void {
     if (side === CLIENT) {
-      own(this).clientTotal = total;
+      this.#ownRest().clientTotal = total;
       return;
     }
-    own(this).peerTotal = total;
+    this.#ownRest().peerTotal = total;
     if (!this.reportsPeer) this.page[this.offset + PEER_SEEN] = 1;
   }
 
   /** Ends it, if it lives: it leaves the gauges, and lingers from now on. */
   end(reason: EndReason, endedAtMs: number): void {
-    own(this).endReason = reason;
-    own(this).endedAtMs = endedAtMs;
+    Object.assign(this.#ownRest(), { endReason: reason, endedAtMs });
     this.account.countClosed(reason);
     if (!this.suspect) this.account.changeLive(this.transport, -1);
     this.session.noteEnd(this);
-  }
-
-  /** Compares reports and totals at the end of the linger (design, rules 1, 2 and 6). */
-  settlement(): Settlement {
-    const { client, peer, clientTotal, peerTotal, contested } = this;
-    const missingClient = missing(client, clientTotal, missingOfTotal);
-    const missingPeer = missing(peer, peerTotal, missingOfPeerTotal);
-    const complete = isComplete(this);
-    if (contested) {
-      // Its totals may be of the other one.
-      return { missedClient: NOTHING, missedPeer: NOTHING, client, peer, complete };
-    }
-    const whole = sumTraffic(client, missingClient);
-    if (this.startKnown) {
-      const wholePeer = sumTraffic(peer, missingPeer);
-      return {
-        missedClient: missingClient,
-        missedPeer: missingPeer,
-        client: whole,
-        peer: wholePeer,
-        complete,
-      };
-    }
-    // Its past is unknown, and may be counted already: the totals are for its record only.
-    return {
-      missedClient: NOTHING,
-      missedPeer: NOTHING,
-      client: whole,
-      peer: peerTotal === undefined ? peer : unwrapPeer(peer, peerTotal, whole),
-      complete,
-    };
   }
 }
 
 /** Null in a state file is none. */
 function totalOf(saved: TrafficNumbers | null): Traffic | undefined {
   return saved === null ? undefined : trafficOf(saved);
-}
-
-function missing(
-  reported: Traffic,
-  total: Traffic | undefined,
-  rule: typeof missingOfTotal,
-): Traffic {
-  return total === undefined ? NOTHING : missingTraffic(reported, total, rule);
-}
-
-/** What a client sends is what its peers get, and the other way round. */
-function unwrapPeer(peer: Traffic, total: Traffic, client: Traffic): Traffic {
-  return {
-    receivedPackets: unwrapPeerTotal(
-      peer.receivedPackets,
-      total.receivedPackets,
-      client.sentPackets,
-    ),
-    receivedBytes: unwrapPeerTotal(peer.receivedBytes, total.receivedBytes, client.sentBytes),
-    sentPackets: unwrapPeerTotal(peer.sentPackets, total.sentPackets, client.receivedPackets),
-    sentBytes: unwrapPeerTotal(peer.sentBytes, total.sentBytes, client.receivedBytes),
-  };
-}
-
-function isComplete(allocation: Allocation): boolean {
-  const { client, peer, clientTotal, peerTotal, contested, expectsPeer, reportsPeer } = allocation;
-  const hasPeerTotal = peerTotal !== undefined || !(expectsPeer || reportsPeer);
-  if (clientTotal !== undefined && hasPeerTotal) {
-    // Totals that are behind the reports are of another allocation with the same key.
-    const isAhead = isZero(missingTraffic(clientTotal, client, missingOfTotal));
-    if (!contested) return isAhead;
-    const isEqual = isAhead && isZero(missingTraffic(client, clientTotal, missingOfTotal));
-    return isEqual && isZero(missing(peer, peerTotal, missingOfPeerTotal));
-  }
-  const isUnbroken =
-    allocation.startKnown && allocation.gapsAtStart === allocation.origin.gaps && !contested;
-  return allocation.endReason === 'deleted' && isUnbroken && (reportsPeer || !expectsPeer);
 }

@@ -43,6 +43,27 @@ export interface CreatedCount {
   count: number;
 }
 
+/** How an allocation's client is connected to its server. */
+export interface Link {
+  readonly transport: Transport;
+  readonly tls: TlsVersion;
+  /** `address:port` of the server; empty before coturn 4.6.0. */
+  readonly local: string;
+  /** The server reports the peer side as well: all that tell the connection do. */
+  readonly expectsPeer: boolean;
+}
+
+/** Nothing is known of it yet. */
+export const NO_LINK: Link = {
+  transport: 'unknown',
+  tls: 'unknown',
+  local: '',
+  expectsPeer: false,
+};
+
+/** The most ways of being connected that an account shares among allocations. */
+const MAX_LINKS = 64;
+
 /** What is counted for one realm on one server. Numbers grow only, but for `live`. */
 export class ServerAccount {
   /** Its place in {@link Ledger.account}. */
@@ -56,7 +77,7 @@ export class ServerAccount {
   readonly refreshes: number = 0;
   /** Live allocations by transport, of every transport that was ever seen here. */
   readonly live: Map<Transport, number> = new Map();
-  #endpoint = '';
+  readonly #links: Link[] = [];
 
   constructor(number: number, realm: string, server: string) {
     this.number = number;
@@ -101,10 +122,20 @@ export class ServerAccount {
     return count;
   }
 
-  /** One text for all allocations of an endpoint (`address:port`) of the server. */
-  endpoint(text: string): string {
-    if (this.#endpoint !== text) this.#endpoint = copyText(text);
-    return this.#endpoint;
+  /** How allocations are connected: one object for all that are so in the same way. */
+  linkOf({ transport, tls, local, expectsPeer }: Link): Link {
+    const known = this.#links.find(
+      (link) =>
+        link.transport === transport &&
+        link.tls === tls &&
+        link.local === local &&
+        link.expectsPeer === expectsPeer,
+    );
+    if (known !== undefined) return known;
+    const link = { transport, tls, local: copyText(local), expectsPeer };
+    // A server has few endpoints; who invents others gets no more of our time.
+    if (this.#links.length < MAX_LINKS) this.#links.push(link);
+    return link;
   }
 
   /** Moves the number of live allocations of `transport` by one. */

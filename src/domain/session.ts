@@ -1,7 +1,9 @@
-import type { Allocation, Settlement } from './allocation.ts';
+import type { Allocation } from './allocation.ts';
+import { addTo, type Few, listOf, removeFrom } from './few.ts';
 import type { EndReason, RealmAccount } from './ledger.ts';
 import type { Relayed } from './relayed.ts';
 import type { SavedSession } from './saved-session.ts';
+import type { Settlement } from './settlement.ts';
 import { own } from './source-stats.ts';
 import {
   addWhole,
@@ -33,6 +35,39 @@ export interface SessionInit {
   readonly startedAtMs: number;
 }
 
+/** What a session has of those of its allocations that ended, or of an earlier process. */
+interface Past {
+  endedAtMs: number;
+  endReason: EndReason;
+  mostBytes: number;
+  adoptedAllocations: number;
+  cutOff: CutOff | undefined;
+  client: Traffic;
+  peer: Traffic;
+  missedBytes: number;
+  gapMs: number;
+  /** The part of it that an earlier process knew. */
+  earlierGapMs: number;
+  complete: boolean;
+  reportsPeer: boolean;
+}
+
+/** Most sessions live, and have no past yet: they share this one. */
+const NO_PAST: Readonly<Past> = {
+  endedAtMs: 0,
+  endReason: 'deleted',
+  mostBytes: 0,
+  adoptedAllocations: 0,
+  cutOff: undefined,
+  client: NOTHING,
+  peer: NOTHING,
+  missedBytes: 0,
+  gapMs: 0,
+  earlierGapMs: 0,
+  complete: true,
+  reportsPeer: false,
+};
+
 /** What allocations had moved that were live at the stop. */
 interface CutOff {
   readonly allocations: number;
@@ -59,13 +94,7 @@ export class Session implements SessionInit {
   readonly attributes: Attributes | undefined;
   readonly startedAtMs: number;
   readonly startKnown: boolean;
-  #open: Allocation[] = [];
-  /** When its latest allocation ended, in ms. */
-  readonly endedAtMs: number = 0;
-  /** Why the one of its allocations ended that carried most of it. */
-  readonly endReason: EndReason = 'deleted';
-  /** What that one carried, client-side bytes of both directions. */
-  readonly mostBytes: number = 0;
+  #open: Few<Allocation> = undefined;
 
   /** Those that live, suspects among them. */
   readonly liveAllocations: number = 0;
@@ -79,21 +108,6 @@ export class Session implements SessionInit {
   /** How many there were in all. */
   readonly allocationCount: number = 0;
 
-  /** How many of them had begun before anybody listened. */
-  readonly adoptedAllocations: number = 0;
-  /** Of those that were live when the exporter stopped; the next one may find them. */
-  readonly cutOff: CutOff | undefined;
-
-  /** Sums of the allocations that are closed. */
-  readonly client: Traffic = NOTHING;
-  readonly peer: Traffic = NOTHING;
-  readonly missedBytes: number = 0;
-  /** For how long no message could arrive while it lived, in ms, by the source that was deaf longest. */
-  readonly gapMs: number = 0;
-  /** The part of it that an earlier process knew. */
-  #earlierGapMs = 0;
-  readonly complete: boolean = true;
-  readonly reportsPeer: boolean = false;
   /** Whether the relay was needed, as far as it is known; see {@link relayed} for the last word. */
   readonly relayedSoFar: Relayed = 'unknown';
 
@@ -102,6 +116,8 @@ export class Session implements SessionInit {
   readonly transports: string = '';
   readonly tlsVersions: string = '';
   readonly clients: string = '';
+
+  #past: Past = NO_PAST;
 
   constructor(init: SessionInit) {
     this.group = init.group;
@@ -119,18 +135,21 @@ export class Session implements SessionInit {
   restore(known: SavedSession, endedAtMs: number): void {
     const self = own(this);
     self.id = known.id;
-    self.endedAtMs = endedAtMs;
-    self.endReason = known.endReason;
     self.allocationCount = known.allocationCount - known.open.length;
-    self.adoptedAllocations = known.adoptedAllocations;
-    self.missedBytes = known.missedBytes;
-    self.mostBytes = known.mostBytes;
-    self.gapMs = known.gapMs;
-    this.#earlierGapMs = known.gapMs;
-    self.complete = known.complete;
-    self.reportsPeer = known.reportsPeer;
-    self.client = trafficOf(known.client);
-    self.peer = trafficOf(known.peer);
+    this.#past = {
+      endedAtMs,
+      endReason: known.endReason,
+      mostBytes: known.mostBytes,
+      adoptedAllocations: known.adoptedAllocations,
+      cutOff: undefined,
+      client: trafficOf(known.client),
+      peer: trafficOf(known.peer),
+      missedBytes: known.missedBytes,
+      gapMs: known.gapMs,
+      earlierGapMs: known.gapMs,
+      complete: known.complete,
+      reportsPeer: known.reportsPeer,
+    };
     self.servers = known.servers;
     self.transports = known.transports;
     self.tlsVersions = known.tlsVersions;
@@ -147,7 +166,68 @@ export class Session implements SessionInit {
 
   /** Allocations that live or linger, in no order. */
   get open(): readonly Allocation[] {
-    return this.#open;
+    return listOf(this.#open);
+  }
+
+  /** When its latest allocation ended, in ms. */
+  get endedAtMs(): number {
+    return this.#past.endedAtMs;
+  }
+
+  /** Why the one of its allocations ended that carried most of it. */
+  get endReason(): EndReason {
+    return this.#past.endReason;
+  }
+
+  /** What that one carried, client-side bytes of both directions. */
+  get mostBytes(): number {
+    return this.#past.mostBytes;
+  }
+
+  /** How many of its allocations had begun before anybody listened. */
+  get adoptedAllocations(): number {
+    return this.#past.adoptedAllocations;
+  }
+
+  /** Of those that were live when the exporter stopped; the next one may find them. */
+  get cutOff(): CutOff | undefined {
+    return this.#past.cutOff;
+  }
+
+  /** Sum of the client side of the allocations that are closed. */
+  get client(): Traffic {
+    return this.#past.client;
+  }
+
+  /** The same of the peer side. */
+  get peer(): Traffic {
+    return this.#past.peer;
+  }
+
+  /** The part of both that no report told. */
+  get missedBytes(): number {
+    return this.#past.missedBytes;
+  }
+
+  /** For how long no message could arrive while it lived, in ms, by the source that was deaf longest. */
+  get gapMs(): number {
+    return this.#past.gapMs;
+  }
+
+  /** Every byte of the allocations that are closed is accounted for. */
+  get complete(): boolean {
+    return this.#past.complete;
+  }
+
+  /** One of them told of its peers. */
+  get reportsPeer(): boolean {
+    return this.#past.reportsPeer;
+  }
+
+  /** Its past, to be changed. */
+  #ownPast(): Past {
+    if (this.#past === NO_PAST) this.#past = { ...NO_PAST };
+    return this.#past;
   }
 
   /** Its id, made by `create` when someone asks for it first. */
@@ -204,13 +284,13 @@ export class Session implements SessionInit {
 
   /** The allocation that has just joined had begun before anybody listened. */
   noteAdopted(): void {
-    own(this).adoptedAllocations += 1;
+    this.#ownPast().adoptedAllocations += 1;
   }
 
   /** An allocation was found by a scan before its start was heard, and nothing of it was missed. */
   noteLateStart(): void {
     // One of an earlier process is not counted as adopted.
-    if (this.adoptedAllocations > 0) own(this).adoptedAllocations -= 1;
+    if (this.adoptedAllocations > 0) this.#ownPast().adoptedAllocations -= 1;
     if (this.allocationCount === 1) own(this).startKnown = true;
   }
 
@@ -227,49 +307,37 @@ export class Session implements SessionInit {
     own(this).liveAllocations -= 1;
     if (!suspect) own(this).trustedAllocations -= 1;
     if (this.liveAllocations > 0 && this.trustedAllocations === 0) this.hide();
-    if (endedAtMs > this.endedAtMs) own(this).endedAtMs = endedAtMs;
+    if (endedAtMs > this.endedAtMs) this.#ownPast().endedAtMs = endedAtMs;
   }
 
   /** Takes in for how long the source of one of its allocations was deaf, until that ended if it has. */
   noteGaps({ origin, endReason, endedAtMs }: Allocation): void {
     const untilMs = endReason === undefined ? Number.POSITIVE_INFINITY : endedAtMs;
-    const deafMs = origin.deafMs(this.startedAtMs, untilMs);
-    own(this).gapMs = Math.max(this.gapMs, this.#earlierGapMs + Math.round(deafMs));
+    const deafMs = Math.round(origin.deafMs(this.startedAtMs, untilMs));
+    const gapMs = this.#past.earlierGapMs + deafMs;
+    if (gapMs > this.gapMs) this.#ownPast().gapMs = gapMs;
   }
 
   /** Takes over the sums of an allocation that will hear no more. */
   close(allocation: Allocation, settlement: Settlement): void {
     const { client, peer, missedClient, missedPeer } = settlement;
     this.noteGaps(allocation);
-    removeAt(this.#open, allocation.slot);
-    own(this).client = sumTraffic(this.client, client);
-    own(this).peer = sumTraffic(this.peer, peer);
-    const missed = bytesOf(missedClient) + bytesOf(missedPeer);
-    own(this).missedBytes = addWhole(this.missedBytes, missed);
-    if (allocation.endReason === 'shutdown') this.#noteCutOff(settlement);
-    if (!settlement.complete) own(this).complete = false;
+    this.#open = removeFrom(this.#open, allocation);
+    const past = this.#ownPast();
+    past.client = sumTraffic(past.client, client);
+    past.peer = sumTraffic(past.peer, peer);
+    past.missedBytes = addWhole(past.missedBytes, bytesOf(missedClient) + bytesOf(missedPeer));
+    if (allocation.endReason === 'shutdown') past.cutOff = addCutOff(past.cutOff, settlement);
+    if (!settlement.complete) past.complete = false;
     const { reportsPeer, expectsPeer, endReason } = allocation;
-    if (reportsPeer) own(this).reportsPeer = true;
+    if (reportsPeer) past.reportsPeer = true;
     const { isRelayed } = this.account;
     if (bytesOf(peer) > 0) this.notePeer(isRelayed(peer, 'peer'));
     else if (!(reportsPeer || expectsPeer) && isRelayed(client, 'client')) this.notePeer(true);
     const bytes = bytesOf(client);
-    if (endReason === undefined || bytes < this.mostBytes) return;
-    own(this).mostBytes = bytes;
-    own(this).endReason = endReason;
-  }
-
-  #noteCutOff({ client, peer }: Settlement): void {
-    const {
-      allocations = 0,
-      client: before = NOTHING,
-      peer: peerBefore = NOTHING,
-    } = this.cutOff ?? {};
-    own(this).cutOff = {
-      allocations: allocations + 1,
-      client: sumTraffic(before, client),
-      peer: sumTraffic(peerBefore, peer),
-    };
+    if (endReason === undefined || bytes < past.mostBytes) return;
+    past.mostBytes = bytes;
+    past.endReason = endReason;
   }
 
   /** Whether the relay was needed (design, rule 9). Call it when all allocations are closed. */
@@ -282,7 +350,7 @@ export class Session implements SessionInit {
   clientBytes(): { received: number; sent: number } {
     let received = this.client.receivedBytes;
     let sent = this.client.sentBytes;
-    for (const { page, offset } of this.open) {
+    for (const { page, offset } of listOf(this.#open)) {
       received += page[offset + CLIENT + 1] ?? 0;
       sent += page[offset + CLIENT + 3] ?? 0;
     }
@@ -290,24 +358,12 @@ export class Session implements SessionInit {
   }
 }
 
-/**
- * Takes the element at `slot` out of an unordered list in constant time: thousands may share one
- * static user name, and so one session.
- */
-export function removeAt<T extends { slot: number }>(list: T[], slot: number): void {
-  const last = list.pop();
-  if (last === undefined || last.slot === slot) return;
-  list[slot] = last;
-  last.slot = slot;
-}
-
-/** Puts an element into an unordered list that may have none yet. */
-export function addTo<T extends { slot: number }>(list: T[], entry: T): T[] {
-  entry.slot = list.length;
-  // Pushing to an empty array makes room for 17; most lists stay short.
-  if (list.length === 0) return [entry];
-  list.push(entry);
-  return list;
+function addCutOff(before: CutOff | undefined, { client, peer }: Settlement): CutOff {
+  return {
+    allocations: (before?.allocations ?? 0) + 1,
+    client: sumTraffic(before?.client ?? NOTHING, client),
+    peer: sumTraffic(before?.peer ?? NOTHING, peer),
+  };
 }
 
 function noteOnce(values: string, value: string): string {

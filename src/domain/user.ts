@@ -1,6 +1,7 @@
 import { type StatsKey, withUsername } from '../coturn/key.ts';
 import { showText } from '../coturn/text.ts';
-import { addTo, removeAt, type Session } from './session.ts';
+import { addTo, type Few, listOf, removeFrom } from './few.ts';
+import type { Session } from './session.ts';
 import { own } from './source-stats.ts';
 
 /** Which label the name of a user becomes: `--user.label`. */
@@ -30,14 +31,12 @@ export const OVERFLOW_USER = '~other';
  * disappear with the last of them.
  */
 export class User {
-  /** Its key in {@link Users}. */
-  readonly key: string;
   readonly realm: string;
   /** Its mapped name, cut as labels are. */
   readonly name: string;
   /** The `user` label; {@link OVERFLOW_USER} beyond the cap. */
   readonly label: string;
-  #sessions: Session[] = [];
+  #sessions: Few<Session> = undefined;
   /** The session with live allocations, where all allocations of a user are one session. */
   readonly current: Session | undefined = undefined;
   /** How many of its sessions are in the live gauges. */
@@ -45,14 +44,12 @@ export class User {
   readonly #tally: UserTally;
 
   constructor(init: {
-    key: string;
     realm: string;
     name: string;
     label: string;
     tally: UserTally;
   }) {
     this.#tally = init.tally;
-    this.key = init.key;
     this.realm = init.realm;
     this.name = init.name;
     this.label = init.label;
@@ -60,7 +57,7 @@ export class User {
 
   /** In no order. */
   get sessions(): readonly Session[] {
-    return this.#sessions;
+    return listOf(this.#sessions);
   }
 
   /** Moves the number of live sessions by one. */
@@ -82,7 +79,7 @@ export class User {
 
   /** Forgets a session that it has. */
   leave(session: Session): void {
-    removeAt(this.#sessions, session.slot);
+    this.#sessions = removeFrom(this.#sessions, session);
   }
 }
 
@@ -93,8 +90,8 @@ interface UserTally {
 
 /** Who is on the relay now, with a cap on those who get series of their own. */
 export class Users {
-  readonly #users = new Map<string, User>();
-  readonly #overflowing = new Map<string, User>();
+  readonly #users = new UserMap();
+  readonly #overflowing = new UserMap();
   readonly #maxSeries: number;
   readonly #tally: UserTally = { live: 0 };
 
@@ -133,13 +130,12 @@ export class Users {
    */
   open(realm: string, name: string): User {
     const label = labelOf(name);
-    const key = userKey(realm, label);
-    const known = this.#users.get(key) ?? this.#overflowing.get(key);
+    const known = this.#users.get(realm, label) ?? this.#overflowing.get(realm, label);
     if (known !== undefined) return known;
     const fits = this.#users.size < this.#maxSeries && label !== OVERFLOW_USER;
     const tally = this.#tally;
-    const user = new User({ key, realm, name: label, label: fits ? label : OVERFLOW_USER, tally });
-    (fits ? this.#users : this.#overflowing).set(key, user);
+    const user = new User({ realm, name: label, label: fits ? label : OVERFLOW_USER, tally });
+    (fits ? this.#users : this.#overflowing).add(user);
     return user;
   }
 
@@ -150,13 +146,46 @@ export class Users {
     session.hide();
     user.leave(session);
     if (user.sessions.length > 0) return;
-    if (!this.#users.delete(user.key)) this.#overflowing.delete(user.key);
+    if (!this.#users.delete(user)) this.#overflowing.delete(user);
   }
 }
 
-function userKey(realm: string, label: string): string {
-  // A realm label has at most 128 units, so its length makes the pair unambiguous.
-  return `${realm.length} ${realm} ${label}`;
+/** Users by realm and name: a key made of both would be one more text for each of them. */
+class UserMap {
+  readonly #realms = new Map<string, Map<string, User>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(realm: string, name: string): User | undefined {
+    return this.#realms.get(realm)?.get(name);
+  }
+
+  /** Puts in a user that is not in. */
+  add(user: User): void {
+    let names = this.#realms.get(user.realm);
+    if (names === undefined) {
+      names = new Map();
+      this.#realms.set(user.realm, names);
+    }
+    names.set(user.name, user);
+    this.#size += 1;
+  }
+
+  /** @returns false when it was not in */
+  delete({ realm, name }: User): boolean {
+    const names = this.#realms.get(realm);
+    if (names?.delete(name) !== true) return false;
+    if (names.size === 0) this.#realms.delete(realm);
+    this.#size -= 1;
+    return true;
+  }
+
+  *values(): IterableIterator<User> {
+    for (const names of this.#realms.values()) yield* names.values();
+  }
 }
 
 /** The key of an allocation as it is outside of this process: with its user hidden. */

@@ -4,11 +4,11 @@ import {
   Allocation,
   DEFAULT_LIFETIME_MS,
   EXPIRY_GRACE_MS,
-  type Settlement,
 } from '../../../src/domain/allocation.ts';
 import { Ledger } from '../../../src/domain/ledger.ts';
 import { Origin } from '../../../src/domain/origin.ts';
 import { Session } from '../../../src/domain/session.ts';
+import { type Settlement, settlementOf } from '../../../src/domain/settlement.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import { CLIENT, PEER, type Traffic } from '../../../src/domain/traffic.ts';
 import { Users } from '../../../src/domain/user.ts';
@@ -64,7 +64,7 @@ function createAllocation(setup: Setup = {}): Allocation {
 function settle(setup: Setup): Settlement {
   const allocation = createAllocation(setup);
   allocation.end('deleted', 2000);
-  return allocation.settlement();
+  return settlementOf(allocation);
 }
 
 const ZERO = traffic(0, 0, 0, 0);
@@ -195,7 +195,7 @@ describe('Allocation.settlement', () => {
     if (state.expectsPeer === true) allocation.describe(600, CONNECTION);
     if (state.gap === true) allocation.origin.countGap();
     allocation.end(state.expired === true ? 'expired' : 'deleted', 2000);
-    expect(allocation.settlement().complete).toBe(false);
+    expect(settlementOf(allocation).complete).toBe(false);
   });
 
   it('is complete after a gap when both totals come', () => {
@@ -207,13 +207,13 @@ describe('Allocation.settlement', () => {
     });
     allocation.origin.countGap();
     allocation.end('deleted', 2000);
-    expect(allocation.settlement().complete).toBe(true);
+    expect(settlementOf(allocation).complete).toBe(true);
   });
 
   it('changes nothing, so that it could be asked again', () => {
     const allocation = createAllocation({ client: SIX, clientTotal: TEN });
     allocation.end('deleted', 2000);
-    expect(allocation.settlement()).toEqual(allocation.settlement());
+    expect(settlementOf(allocation)).toEqual(settlementOf(allocation));
     expect(allocation.client).toEqual(SIX);
   });
 });

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { Allocation } from '../../../src/domain/allocation.ts';
 import { type EndReason, Ledger } from '../../../src/domain/ledger.ts';
 import { Origin } from '../../../src/domain/origin.ts';
-import { removeAt, Session } from '../../../src/domain/session.ts';
+import { Session } from '../../../src/domain/session.ts';
+import { settlementOf } from '../../../src/domain/settlement.ts';
 import { SourceStats } from '../../../src/domain/source-stats.ts';
 import type { Traffic } from '../../../src/domain/traffic.ts';
 import { CLIENT, PEER } from '../../../src/domain/traffic.ts';
@@ -46,7 +47,7 @@ function end(allocation: Allocation, endReason: EndReason, endedAtMs: number): v
 }
 
 function close(allocation: Allocation): void {
-  allocation.session.close(allocation, allocation.settlement());
+  allocation.session.close(allocation, settlementOf(allocation));
 }
 
 describe('Session', () => {
@@ -142,26 +143,5 @@ describe('Session.note', () => {
     session.note({ ...note, transport: 'unknown', tls: 'unknown' });
     session.note({ ...note, transport: 'tcp', tls: 'none' });
     expect(session).toMatchObject({ transports: 'udp,tcp', tlsVersions: 'none' });
-  });
-});
-
-describe('removeAt', () => {
-  it('removes any element and keeps the others at their slots', () => {
-    for (let removed = 0; removed < 4; removed += 1) {
-      const list = Array.from({ length: 4 }, (_, slot) => ({ slot, name: String(slot) }));
-      removeAt(list, removed);
-      expect(new Set(list.map(({ name }) => name))).toEqual(
-        new Set(['0', '1', '2', '3'].filter((name) => name !== String(removed))),
-      );
-      list.forEach(({ slot }, at) => {
-        expect(slot).toBe(at);
-      });
-    }
-  });
-
-  it('takes an empty list', () => {
-    const list: { slot: number }[] = [];
-    removeAt(list, 0);
-    expect(list).toEqual([]);
   });
 });
