@@ -11,6 +11,7 @@ import { addressOf, isLoopback } from './coturn/connection.ts';
 import { Servers } from './domain/servers.ts';
 import { Tracker } from './domain/tracker.ts';
 import type { Hide, UserNames } from './domain/user.ts';
+import { createDrainRoute } from './http/drain-route.ts';
 import { healthRoutes } from './http/health-routes.ts';
 import { createLandingPage } from './http/landing/page.ts';
 import { isHeard, type PublishTarget, setupLine } from './http/landing/setup.ts';
@@ -207,7 +208,13 @@ async function wire(config: Config, context: ExporterContext) {
   const targets = (): PublishTarget[] => publishTargets(config, sources);
   const shown = { sources: sources.all, ledger };
   const page = createLandingPage({ ...shown, build, metricsPath, targets, nowMs });
-  const routes: [string, Route][] = [[metricsPath, metrics], ['/', page], ...healthRoutes(shown)];
+  const drain = createDrainRoute({ ...config.web, ledger, servers, nowMs });
+  const routes: [string, Route][] = [
+    ...healthRoutes(shown),
+    [metricsPath, metrics],
+    ['/', page],
+    ['/drain', drain],
+  ];
   const server = createWebServer({
     ...config.web,
     routes: new Map(routes),

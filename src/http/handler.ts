@@ -87,7 +87,15 @@ class Desk {
     if (route === undefined) return plain(404, 'not found');
     if (!isProbe && !this.#takePlace(response)) return this.#refuse('busy', BUSY);
     const { accept = '', 'accept-encoding': acceptEncoding = '' } = request.headers;
-    return await route.answer({ query, accept, acceptEncoding: String(acceptEncoding), isHead });
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    return await route.answer({
+      query,
+      accept,
+      acceptEncoding: String(acceptEncoding),
+      isHead,
+      gone: gone.signal,
+    });
   }
 
   /** What keeps a stranger out; undefined for who may come in. */

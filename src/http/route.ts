@@ -7,6 +7,8 @@ export interface Asked {
   readonly acceptEncoding: string;
   /** A HEAD: the body is not sent, so it may be left out. */
   readonly isHead: boolean;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
 }
 
 /** What a route answers. */

@@ -1,15 +1,24 @@
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { MAX_WAITING } from '../../src/http/drain-route.ts';
+import { coturnProgram } from '../support/coturn-programs.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
+import { TestProcess } from '../support/test-process.ts';
 import { runTurnClient, startTurnClient } from '../support/turn-client.ts';
 import { startTurnServer, type TurnServer } from '../support/turn-server.ts';
+import { until } from '../support/until.ts';
 
 const REALM = 'example.org';
 const PASSWORD = 'correct-horse';
+const DROP_IN = readFileSync(
+  new URL('../../deploy/systemd/coturn-drain.conf', import.meta.url),
+  'utf8',
+);
 const SERVERS = 'turn-1:spree\nturn-2:seine\n';
 
 interface Scene {
@@ -185,5 +194,58 @@ describe('two real coturn servers on one machine with names of their own', () =>
     const refused = { reason: 'server_removed' };
     const count = metrics.sum('coturn_exporter_statsdb_connections_refused_total', refused);
     expect(count).toBe(5);
+  }, 30_000);
+});
+
+/** coturn 4.6.3 and later end by themselves when their last allocation is gone. */
+const canDrain = spawnSync(coturnProgram('turnserver'), ['--help'], {
+  encoding: 'utf8',
+}).stdout.includes('SIGUSR1');
+
+describe('/drain of a real coturn amid a call', () => {
+  it('answers when its last allocation is gone, as its unit of systemd asks', async () => {
+    const { exporter, startServer } = await createScene();
+    const server = await startServer('spree');
+    const account = { username: 'alice', password: PASSWORD, transport: 'tcp' } as const;
+    const call = runTurnClient(onTestFinished, {
+      ...{ ...account, server, messages: 400, packetIntervalMs: 10 },
+    });
+    await exporter.untilMetrics((seen) => seen.sum('coturn_allocations') === 2, {
+      what: 'the call to be heard of',
+    });
+    const url = `${exporter.address}/drain?server=turn-1&wait=30s`;
+    const [, stop = ''] = /^ExecStop=\/bin\/sh -c '(.*)'$/m.exec(DROP_IN) ?? [];
+    expect(stop).toContain('kill -USR1 "$MAINPID"');
+    const shell = new TestProcess(onTestFinished, {
+      command: '/bin/sh',
+      args: ['-c', canDrain ? stop : stop.replace('kill -USR1 "$MAINPID"', 'true')],
+      env: { ...process.env, MAINPID: String(server.pid), DRAIN_URL: url },
+    });
+    const left = shell.exited.then(() => exporter.metrics());
+    const report = await call;
+    expect(report.receivedMessages).toBe(report.sentMessages);
+    expect((await left).sum('coturn_allocations')).toBe(0);
+    expect(shell.stdout).toEqual(['0']);
+    if (canDrain) await server.exited;
+  }, 30_000);
+
+  it('forgets who does not wait any more', async () => {
+    const { exporter, startServer } = await createScene();
+    const server = await startServer('spree');
+    const account = { username: 'alice', password: PASSWORD, transport: 'tcp' } as const;
+    const client = startTurnClient(onTestFinished, { ...account, server, messages: 100_000 });
+    await exporter.untilMetrics((seen) => seen.sum('coturn_allocations') === 2, {
+      what: 'the call to be heard of',
+    });
+    const wait = async (): Promise<number> => (await exporter.get('/drain?wait=1s')).status;
+    const impatient = new AbortController();
+    const asked = Array.from({ length: MAX_WAITING }, () =>
+      fetch(`${exporter.address}/drain?wait=1h`, { signal: impatient.signal }).catch(() => 'gone'),
+    );
+    await until(wait, { what: 'all places to be taken', isDone: (status) => status === 503 });
+    impatient.abort();
+    expect(new Set(await Promise.all(asked))).toEqual(new Set(['gone']));
+    await until(wait, { what: 'a place to wait', isDone: (status) => status === 200 });
+    await client.stop();
   }, 30_000);
 });

@@ -21,6 +21,9 @@ export interface TurnServer {
   log(): string;
   /** Again, after a stop, with the same configuration. */
   start(): Promise<void>;
+  readonly pid: number;
+  /** Resolves when it has ended, by itself or not. */
+  readonly exited: Promise<unknown>;
   stop(signal?: NodeJS.Signals): Promise<void>;
 }
 
@@ -102,6 +105,12 @@ export async function startTurnServer(
     realm: options.realm,
     log,
     start,
+    get pid() {
+      return server.pid;
+    },
+    get exited() {
+      return server.exited;
+    },
     async stop(signal = 'SIGTERM') {
       server.kill(signal);
       await server.stop();

@@ -2,6 +2,7 @@ import inject, { type DispatchFunc, type InjectOptions, type Response } from 'li
 import { pino } from 'pino';
 import { parseCommandLine } from '../../../src/config/command-line.ts';
 import type { Config } from '../../../src/config/config.ts';
+import { createDrainRoute } from '../../../src/http/drain-route.ts';
 import { createHandler } from '../../../src/http/handler.ts';
 import { healthRoutes } from '../../../src/http/health-routes.ts';
 import { createLandingPage } from '../../../src/http/landing/page.ts';
@@ -37,7 +38,10 @@ export async function createTestServer(options: TestServerOptions = {}): Promise
   const config = configOf(options.arguments ?? []);
   const log: string[] = [];
   const sources = [scraped.source, ...(options.sources ?? [])];
+  const { servers } = scraped;
   const { ledger, users } = scraped.tracker;
+  const nowMs = (): number => scraped.nowMs;
+  const { maxRequests = config.web.maxRequests } = options;
   const metricsPath = config.web.telemetryPath;
   const routes: (readonly [string, Route])[] = [
     [
@@ -57,15 +61,16 @@ export async function createTestServer(options: TestServerOptions = {}): Promise
         targets: () => [],
         sources,
         ledger,
-        nowMs: () => scraped.nowMs,
+        nowMs,
       }),
     ],
-    ...healthRoutes({ sources, ledger }),
+    ...healthRoutes({ sources }),
+    ['/drain', createDrainRoute({ maxRequests, ledger, servers, nowMs })],
     ...(options.routes ?? []),
   ];
   const handler = createHandler({
     ...config.web,
-    maxRequests: options.maxRequests ?? config.web.maxRequests,
+    maxRequests,
     routes: new Map(routes),
     lock: options.lock,
     stats: scraped.web,

@@ -55,7 +55,10 @@ function createScene(options: SceneOptions = {}): Scene {
   const page = createLandingPage(shown);
   onTestFinished(() => page.stop());
   const ask = (): Answer =>
-    page.answer({ query: '', accept: '', acceptEncoding: '', isHead: false }) as Answer;
+    page.answer({
+      ...{ query: '', accept: '', acceptEncoding: '', isHead: false },
+      gone: new AbortController().signal,
+    }) as Answer;
   const sampler = new LandingSampler(shown);
   sampler.start();
   onTestFinished(() => sampler.stop());
