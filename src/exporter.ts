@@ -183,16 +183,9 @@ async function wire(config: Config, context: ExporterContext) {
   const keeper = createKeeper(config, parts);
   const registry = createRegistry();
   const observer = registerMetrics(registry, {
-    tracker,
-    servers,
-    sources,
-    records: records.stats,
-    state,
-    web,
-    build,
+    ...{ tracker, servers, sources, records: records.stats, state, web, build },
     maxUsers: config.users.maxSeries,
-    nowMs,
-    wallOffsetMs,
+    ...{ nowMs, wallOffsetMs },
   });
   const hasUserSeries = config.users.label !== 'none';
   const metrics = createMetricsRoute({ registry, users, hasUserSeries, wallOffsetMs });
@@ -206,14 +199,13 @@ async function wire(config: Config, context: ExporterContext) {
   });
   const metricsPath = config.web.telemetryPath;
   const targets = (): PublishTarget[] => publishTargets(config, sources);
-  const shown = { sources: sources.all, ledger };
-  const page = createLandingPage({ ...shown, build, metricsPath, targets, nowMs });
-  const drain = createDrainRoute({ ...config.web, ledger, servers, nowMs });
+  const shown = { sources: sources.all, ledger, servers, nowMs };
+  const page = createLandingPage({ ...shown, build, metricsPath, targets });
   const routes: [string, Route][] = [
     ...healthRoutes(shown),
     [metricsPath, metrics],
     ['/', page],
-    ['/drain', drain],
+    ['/drain', createDrainRoute({ ...config.web, ...shown })],
   ];
   const server = createWebServer({
     ...config.web,

@@ -113,6 +113,7 @@ class Replay {
       accept: '',
       acceptEncoding: '',
       isHead: false,
+      gone: new AbortController().signal,
     });
     return body;
   }
