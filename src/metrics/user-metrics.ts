@@ -99,7 +99,8 @@ export class UserMetrics {
       const head = `# HELP ${name} ${help}\n# TYPE ${name} gauge\n`;
       yield { place: place + family, text: () => head };
     }
-    for (const block of this.#blocks) {
+    for (const [index, block] of this.#blocks.entries()) {
+      if (index > 0) await nextTurn();
       const values = await readBlock(block.users, wallOffsetMs);
       let labels: readonly string[] | undefined;
       for (const [family, { name }] of USER_FAMILIES.entries()) {
@@ -113,7 +114,6 @@ export class UserMetrics {
           key: () => block.keyOf(family, ofFamily),
         };
       }
-      await nextTurn();
     }
     yield* this.#overflow(place, wallOffsetMs);
   }
@@ -123,6 +123,7 @@ export class UserMetrics {
     const beyond = [...this.#users.beyondCap()];
     const byRealm = new Map<string, number[]>();
     for (let begin = 0; begin < beyond.length; begin += BLOCK) {
+      if (begin > 0) await nextTurn();
       const users = beyond.slice(begin, begin + BLOCK);
       const values = await readBlock(users, wallOffsetMs);
       for (const [index, { realm }] of users.entries()) {
@@ -130,7 +131,6 @@ export class UserMetrics {
         byRealm.set(realm, ofRealm);
         addUp(ofRealm, values, index);
       }
-      await nextTurn();
     }
     const labels = [...byRealm.keys()].map((realm) => labelsOf(realm, OVERFLOW_USER));
     for (const [family, { name }] of USER_FAMILIES.entries()) {
