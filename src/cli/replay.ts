@@ -17,10 +17,9 @@ import type { Tracker } from '../domain/tracker.ts';
 import type { UserNames } from '../domain/user.ts';
 import { createTracker } from '../exporter.ts';
 import { createMetricsRoute, type MetricsRoute } from '../http/metrics-route.ts';
-import { registerAllocationMetrics } from '../metrics/allocation-metrics.ts';
+import { registerAccountMetrics } from '../metrics/account-metrics.ts';
 import { createRegistry } from '../metrics/registry.ts';
 import { registerSessionMetrics, type SessionObserver } from '../metrics/session-metrics.ts';
-import { registerTrafficMetrics } from '../metrics/traffic-metrics.ts';
 import { Player } from '../recording/player.ts';
 import {
   isHeader,
@@ -91,8 +90,7 @@ class Replay {
     this.#player = new Player(this.#tracker);
     const { ledger, users } = this.#tracker;
     const registry = createRegistry();
-    registerTrafficMetrics(registry, ledger);
-    registerAllocationMetrics(registry, ledger);
+    registerAccountMetrics(registry, ledger);
     this.#observer = registerSessionMetrics(registry, ledger);
     this.#metrics = createMetricsRoute({ registry, users, hasUserSeries: true, wallOffsetMs });
   }

@@ -25,7 +25,8 @@ export interface Exemplar {
 export interface SampleLine {
   /** What follows the name of the metric, as in `_bucket`. */
   readonly suffix?: string;
-  readonly labels: Readonly<Record<string, string>>;
+  /** As they are written, with their braces; empty where there are none. */
+  readonly labels: string;
   readonly value: number;
   readonly exemplar?: Exemplar;
 }
@@ -39,12 +40,24 @@ export interface LineMetric {
   readonly lines: () => Iterable<SampleLine>;
 }
 
+/** A metric that writes itself, the same in both formats. */
+export interface TextMetric extends Omit<LineMetric, 'lines'> {
+  /**
+   * Its lines in slices, each of which is work for one turn of the event loop. A gauge is read when
+   * this is called, whenever its text is made.
+   */
+  readonly slices: () => Iterable<string>;
+}
+
+/** A metric of ours, whichever way it is written. */
+export type OwnMetric = LineMetric | TextMetric;
+
 /** Registers a gauge whose series are read anew at every scrape, so that none can drift or stay. */
 export function registerGauge<L extends string>(
   registry: MetricsRegistry,
   metric: LiveMetric<L>,
 ): void {
-  registerLive(registry, { ...metric, type: 'gauge', lines: linesOf(metric) });
+  registerOwn(registry, { ...metric, type: 'gauge', lines: linesOf(metric) });
 }
 
 /** Registers a counter that shows numbers which are kept, and only grow, elsewhere. */
@@ -52,39 +65,48 @@ export function registerCounter<L extends string>(
   registry: MetricsRegistry,
   metric: LiveMetric<L>,
 ): void {
-  registerLive(registry, { ...metric, type: 'counter', lines: linesOf(metric) });
+  registerOwn(registry, { ...metric, type: 'counter', lines: linesOf(metric) });
 }
 
 function linesOf<L extends string>({ read }: LiveMetric<L>): () => Iterable<SampleLine> {
   return function* () {
-    for (const [labels, value] of read()) yield { labels, value };
+    for (const [labels, value] of read()) yield { labels: withBraces(labelPairs(labels)), value };
   };
 }
 
 /**
- * In the form that a registry asks its metrics for. prom-client's own kinds would keep a second copy
+ * Puts a metric in the order in which all are shown. prom-client's own kinds would keep a second copy
  * of every number under a key of joined labels, which odd names can make ambiguous.
  */
-export function registerLive(registry: MetricsRegistry, metric: LineMetric): void {
-  const { name, help, type, labels, lines } = metric;
-  const registered = {
-    ...metric,
-    labelNames: labels,
-    aggregator: 'sum',
-    async get() {
-      const values = Array.from(lines(), ({ suffix, labels: of, value }) => ({
-        labels: of,
-        value,
-        ...(suffix === undefined ? {} : { metricName: name + suffix }),
-      }));
-      return { name, help, type, values, aggregator: 'sum' };
-    },
-  };
-  // The typings know prom-client's own classes only; the registry asks for no more than this.
-  registry.registerMetric(registered as unknown as Metric<string>);
+export function registerOwn(registry: MetricsRegistry, metric: OwnMetric): void {
+  // The typings know prom-client's own classes only; the registry asks for no more than a name.
+  registry.registerMetric({ ...metric, labelNames: metric.labels } as unknown as Metric<string>);
 }
 
 /** Whether a registered metric is one of ours. */
-export function isLineMetric(metric: object): metric is LineMetric {
-  return 'lines' in metric;
+export function isOwnMetric(metric: object): metric is OwnMetric {
+  return 'lines' in metric || 'slices' in metric;
 }
+
+/** Labels as both formats write them, without the braces. */
+export function labelPairs(labels: Readonly<Record<string, string>>): string {
+  let pairs = '';
+  for (const name in labels) {
+    pairs += `${pairs === '' ? '' : ','}${name}="${escapeLabelValue(labels[name] ?? '')}"`;
+  }
+  return pairs;
+}
+
+/** What {@link labelPairs} gave as it stands behind a name. */
+export function withBraces(pairs: string): string {
+  return pairs === '' ? '' : `{${pairs}}`;
+}
+
+/** A label value as both formats want it: backslash, double quote and line feed escaped. */
+export function escapeLabelValue(value: string): string {
+  // Most values need nothing, and this is asked a hundred thousand times in a large scrape.
+  if (!SPECIAL.test(value)) return value;
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+}
+
+const SPECIAL = /[\\"\n]/;

@@ -5,12 +5,11 @@ import type { Tracker } from '../domain/tracker.ts';
 import type { RecordStats } from '../records/record-queue.ts';
 import type { Sources } from '../sources/create-sources.ts';
 import type { StateStats } from '../state/state-keeper.ts';
-import { registerAllocationMetrics } from './allocation-metrics.ts';
+import { registerAccountMetrics } from './account-metrics.ts';
 import { registerExporterMetrics } from './exporter-metrics.ts';
 import { registerServerMetrics } from './server-metrics.ts';
 import { registerSessionMetrics, type SessionObserver } from './session-metrics.ts';
 import { registerSourceMetrics, registerStatsdbMetrics } from './source-metrics.ts';
-import { registerTrafficMetrics } from './traffic-metrics.ts';
 import { registerWebMetrics, type WebStats } from './web-metrics.ts';
 
 /** Where metrics are registered. Of the OpenMetrics kind, which alone takes exemplars. */
@@ -48,8 +47,7 @@ export interface MetricsInput {
 export function registerMetrics(registry: MetricsRegistry, input: MetricsInput): SessionObserver {
   const { tracker, servers, sources, records, state, web, build, maxUsers } = input;
   const { nowMs, wallOffsetMs } = input;
-  registerTrafficMetrics(registry, tracker.ledger);
-  registerAllocationMetrics(registry, tracker.ledger);
+  registerAccountMetrics(registry, tracker.ledger);
   registerServerMetrics(registry, { servers, nowMs, wallOffsetMs });
   const observer = registerSessionMetrics(registry, tracker.ledger);
   registerSourceMetrics(registry, { sources: sources.all, wallOffsetMs });

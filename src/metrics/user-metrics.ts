@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { OVERFLOW_USER, type User, type Users } from '../domain/user.ts';
-import { escapeLabelValue, nextTurn, type Piece } from './exposition.ts';
+import { nextTurn, type Piece } from './exposition.ts';
+import { labelPairs, withBraces } from './live-metric.ts';
 
 /** One family of per-user gauges. */
 interface UserFamily {
@@ -92,15 +93,17 @@ export class UserMetrics {
    * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
    */
   async *pieces(place: number, wallOffsetMs: number): AsyncGenerator<Piece> {
-    // A copy: a user who leaves and comes again while this waits would be shown twice.
-    this.#blocks = regroup(this.#blocks, [...this.#users.withSeries()]);
     if (this.#users.count === 0) return;
+    // A copy: a user who leaves and comes again while this waits would be shown twice.
+    const shown = [...this.#users.withSeries()];
+    const blocks: Block[] = [];
     for (const [family, { name, help }] of USER_FAMILIES.entries()) {
       const head = `# HELP ${name} ${help}\n# TYPE ${name} gauge\n`;
       yield { place: place + family, text: () => head };
     }
-    for (const [index, block] of this.#blocks.entries()) {
-      if (index > 0) await nextTurn();
+    for (const block of regroup(this.#blocks, shown)) {
+      if (blocks.length > 0) await nextTurn();
+      blocks.push(block);
       const values = await readBlock(block.users, wallOffsetMs);
       let labels: readonly string[] | undefined;
       for (const [family, { name }] of USER_FAMILIES.entries()) {
@@ -115,6 +118,7 @@ export class UserMetrics {
         };
       }
     }
+    this.#blocks = blocks;
     yield* this.#overflow(place, wallOffsetMs);
   }
 
@@ -144,21 +148,19 @@ export class UserMetrics {
  * The same users in blocks, in the order in which they came. A block that nobody has left stays as it
  * is; one that is less than half full goes along with the next.
  */
-function regroup(blocks: readonly Block[], users: readonly User[]): Block[] {
-  const regrouped: Block[] = [];
+function* regroup(blocks: readonly Block[], users: readonly User[]): Generator<Block> {
   let begin = 0;
   let end = 0;
   for (const block of blocks) {
     for (const user of block.users) if (users[end] === user) end += 1;
     if (end - begin < BLOCK / 2) continue;
     const isSame = end - begin === block.users.length && users[begin] === block.users[0];
-    regrouped.push(isSame ? block : new Block(users.slice(begin, end)));
+    yield isSame ? block : new Block(users.slice(begin, end));
     begin = end;
   }
   for (; begin < users.length; begin += BLOCK) {
-    regrouped.push(new Block(users.slice(begin, begin + BLOCK)));
+    yield new Block(users.slice(begin, begin + BLOCK));
   }
-  return regrouped;
 }
 
 /** The values of some users, family after family; not a number for those who are not shown. */
@@ -216,5 +218,5 @@ function renderLines(name: string, labels: readonly string[], values: ArrayLike<
 }
 
 function labelsOf(realm: string, user: string): string {
-  return `{realm="${escapeLabelValue(realm)}",user="${escapeLabelValue(user)}"}`;
+  return withBraces(labelPairs({ realm, user }));
 }

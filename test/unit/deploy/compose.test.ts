@@ -224,7 +224,7 @@ describe('provisioning', () => {
     expect(at(link, 'url')).toContain('var-session=');
     // Provisioning would replace a single dollar by the environment.
     expect(at(link, 'url')).toContain('$${__value.raw}');
-    expect(readText('src/metrics/histogram.ts')).toContain(String(at(link, 'name')));
+    expect(readText('src/metrics/session-metrics.ts')).toContain(String(at(link, 'name')));
   });
 });
 

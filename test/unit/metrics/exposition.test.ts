@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { labelOf } from '../../../src/domain/user.ts';
+import { CONTENT_TYPES, renderRegistry } from '../../../src/metrics/exposition.ts';
 import {
-  CONTENT_TYPES,
   escapeLabelValue,
-  renderRegistry,
-} from '../../../src/metrics/exposition.ts';
-import { registerCounter, registerGauge } from '../../../src/metrics/live-metric.ts';
+  registerCounter,
+  registerGauge,
+} from '../../../src/metrics/live-metric.ts';
 import { createRegistry } from '../../../src/metrics/registry.ts';
 import { parseExposition } from '../../support/exposition.ts';
 import { runPromtool } from '../../support/promtool.ts';
