@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { isKept, VersionReporter } from './test/support/measured.ts';
 
 /** A safety net, not a measure: a busy machine is no failure. */
 const TIMEOUTS = { testTimeout: 60_000, hookTimeout: 60_000 };
@@ -9,6 +10,7 @@ export default defineConfig({
   test: {
     // Tests of real programs mostly wait; more of them at once than there are cores is faster.
     maxWorkers: 4,
+    reporters: isKept ? ['default', new VersionReporter()] : ['default'],
     projects: [
       {
         test: {

@@ -125,7 +125,8 @@ export function callPage(): void {
         if (entry.type !== 'candidate-pair') continue;
         sentBytes += entry.bytesSent ?? 0;
         receivedBytes += entry.bytesReceived ?? 0;
-        if (entry.id === selectedId) used = entry;
+        // Firefox marks the pair itself.
+        if (entry.id === selectedId || entry.selected === true) used = entry;
       }
       const local = used === undefined ? undefined : report.get(used.localCandidateId);
       return {

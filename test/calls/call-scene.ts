@@ -4,6 +4,7 @@ import { startChromium } from '../support/chromium.ts';
 import type { Defer } from '../support/cleanup.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import type { Exposition } from '../support/exposition.ts';
+import type { Tab } from '../support/firefox.ts';
 import type { RecordLine } from '../support/json-lines.ts';
 import { type PacketCapture, startPacketCapture } from '../support/packet-capture.ts';
 import { claimPorts } from '../support/port-block.ts';
@@ -40,7 +41,7 @@ export interface HeardTurn {
   restartRedisExporter(): Promise<void>;
 }
 
-/** The same with a browser to call from. */
+/** The same with a Chromium to call from. */
 export interface CallScene extends HeardTurn {
   readonly browser: Browser;
   /** Where the page with {@link callPage} is. */
@@ -65,6 +66,7 @@ export async function startHeardTurn(
   const turn = await startTurnServer(defer, {
     realm: REALM,
     tls: true,
+    ...(options.users === undefined ? { authSecret: SECRET } : {}),
     statsdb: database,
     ...turnOptions,
   });
@@ -85,7 +87,7 @@ export async function startCallScene(
   options: Partial<TurnServerOptions> & { readonly redisArgs?: readonly string[] } = {},
 ): Promise<CallScene> {
   const [heard, browser, url] = await Promise.all([
-    startHeardTurn(defer, { authSecret: SECRET, ...options }),
+    startHeardTurn(defer, options),
     startChromium(defer, WEBRTC_ARGS),
     servePage(defer),
   ]);
@@ -93,12 +95,15 @@ export async function startCallScene(
 }
 
 /** Writes down what the relay of this scene sends to peers and gets from them. */
-export function captureRelay(defer: Defer, { turn }: CallScene): Promise<PacketCapture> {
+export function captureRelay(defer: Defer, { turn }: HeardTurn): Promise<PacketCapture> {
   return startPacketCapture(defer, turn.relayPorts);
 }
 
 /** A new tab of a new profile, with the page of calls in it. */
-export async function openTab(defer: Defer, { browser, url }: CallScene): Promise<Page> {
+export async function openTab(
+  defer: Defer,
+  { browser, url }: Pick<CallScene, 'browser' | 'url'>,
+): Promise<Page> {
   const context = await browser.newContext();
   defer(() => context.close());
   const page = await context.newPage();
@@ -106,15 +111,21 @@ export async function openTab(defer: Defer, { browser, url }: CallScene): Promis
   return page;
 }
 
+/** The page of calls in a Chromium of its own. */
+export async function openCallTab(defer: Defer): Promise<Page> {
+  const [browser, url] = await Promise.all([startChromium(defer, WEBRTC_ARGS), servePage(defer)]);
+  return await openTab(defer, { browser, url });
+}
+
 /** The address of a turnserver as a browser takes it. */
-export function turnUrl({ turn }: CallScene, transport: Transport): string {
+export function turnUrl({ turn }: HeardTurn, transport: Transport): string {
   if (transport === 'tls') return `turns:127.0.0.1:${turn.tlsPort}?transport=tcp`;
   return `turn:127.0.0.1:${turn.port}?transport=${transport}`;
 }
 
 /** One end of a call: a user in a tab. */
 export interface Caller {
-  readonly page: Page;
+  readonly page: Tab;
   readonly user: string;
 }
 
@@ -138,7 +149,7 @@ export class Call {
   }
 
   /** Makes both ends and introduces them to each other; waits for no connection. */
-  async begin(scene: CallScene, options: CallOptions): Promise<void> {
+  async begin(scene: HeardTurn, options: CallOptions): Promise<void> {
     const { transport, media, policy = 'relay', credentialSeconds: seconds } = options;
     for (const { page, user } of this.ends) {
       const given = restCredentials(user, {

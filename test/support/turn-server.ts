@@ -141,6 +141,8 @@ function configLines(given: {
     `realm=${realm}`,
     ...accountLines(given.options),
     'allow-loopback-peers',
+    // Later ones deny the machine of their statsdb as a peer, which here is that of all peers.
+    ...['127.0.0.1', '::1'].map((peer) => `allowed-peer-ip=${peer}`),
     'no-cli',
     ...(given.options.tls === true ? tlsLines(given) : ['no-tls', 'no-dtls']),
     `userdb=${join(given.folder, 'turndb')}`,
@@ -170,5 +172,6 @@ function tlsLines({ folder, tlsPort }: { folder: string; tlsPort: number }): str
     ],
     { stdio: 'ignore' },
   );
-  return [`tls-listening-port=${tlsPort}`, `cert=${cert}`, `pkey=${key}`];
+  // `dtls` is needed from 4.17 on; those before complain of it, no more.
+  return ['dtls', `tls-listening-port=${tlsPort}`, `cert=${cert}`, `pkey=${key}`];
 }

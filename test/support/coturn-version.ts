@@ -1,0 +1,66 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { coturnProgram } from './coturn-programs.ts';
+
+/** A way in which what versions of coturn tell differs from what was relayed. */
+export interface CoturnDifference {
+  /** The first version that has it. */
+  readonly since: string;
+  /** The first version that has it no more; absent: the newest has it. */
+  readonly until?: string;
+  /** For docs/accounting.md. */
+  readonly what: string;
+}
+
+/** What is known to differ; the suite takes it into account, and fails where it is not as told. */
+export const COTURN_DIFFERENCES = {
+  channelHeader: {
+    since: '4.11.0',
+    what: '`peer_sent_bytes` has 4 bytes too many for each ChannelData packet',
+  },
+  shortStatus: {
+    since: '4.5.0',
+    until: '4.6.0',
+    what: '`client`, `transport` and `tls` are not told',
+  },
+} satisfies Record<string, CoturnDifference>;
+
+/** The version of the `turnserver` that is tested with: `4.17.1`. */
+export function coturnVersion(): string {
+  // Those before 4.6 have no --version, and start instead.
+  const text = readFileSync(pathOf('turnserver'), 'latin1');
+  const version = /Coturn-(\d+(?:\.\d+)+)/.exec(text)?.[1];
+  if (version === undefined) throw new Error('Cannot tell the version of turnserver');
+  return version;
+}
+
+/** Whether a version of coturn, by default the one that is tested with, has a difference. */
+export function hasDifference(
+  name: keyof typeof COTURN_DIFFERENCES,
+  version: string = coturnVersion(),
+): boolean {
+  const { since, until }: CoturnDifference = COTURN_DIFFERENCES[name];
+  return (
+    compareVersions(version, since) >= 0 &&
+    (until === undefined || compareVersions(version, until) < 0)
+  );
+}
+
+/** Below 0 when the first is the older. */
+export function compareVersions(left: string, right: string): number {
+  const [ours, theirs] = [left, right].map((version) => version.split('.').map(Number));
+  for (let part = 0; part < 4; part += 1) {
+    const difference = (ours?.[part] ?? 0) - (theirs?.[part] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}
+
+function pathOf(name: string): string {
+  const program = coturnProgram(name);
+  if (program !== name) return program;
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const path = folders.map((folder) => join(folder, name)).find(existsSync);
+  if (path === undefined) throw new Error(`Cannot find ${name}`);
+  return path;
+}
