@@ -7,6 +7,7 @@ import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
 import { WebStats } from '../src/metrics/web-metrics.ts';
 import { RecordStats } from '../src/records/record-queue.ts';
 import { StateStats } from '../src/state/state-keeper.ts';
+import { renderBrowserTable, renderVersionTable } from './measured-tables.ts';
 
 /** A document with a table that is made of the code, between two marks with its name. */
 export interface GeneratedTable {
@@ -21,6 +22,8 @@ export const GENERATED_TABLES: readonly GeneratedTable[] = [
   { name: 'flags', file: 'configuration.md', render: renderFlagTable },
   { name: 'metrics', file: 'metrics.md', render: renderMetricTable },
   { name: 'records', file: 'records.md', render: renderRecordTable },
+  { name: 'versions', file: '../README.md', render: renderVersionTable },
+  { name: 'browsers', file: 'accounting.md', render: renderBrowserTable },
 ];
 
 /** What the type of a registered metric does not tell of it. */

@@ -1,7 +1,7 @@
 import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCleanup } from '../support/cleanup.ts';
-import { hasDifference } from '../support/coturn-version.ts';
+import { channelHeaderBytes, hasDifference } from '../support/coturn-version.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { countersOf, recordSums } from '../support/scripted-coturn.ts';
 import {
@@ -130,7 +130,7 @@ describe('clients of coturn itself', () => {
       const { clients = 2, messages, messageLength, username, hasNoChannel, isTcpRelay } = one;
       const packets = clients * messages;
       const bytes = packets * messageLength;
-      const headers = hasDifference('channelHeader') && hasNoChannel !== true ? 4 * packets : 0;
+      const headers = hasNoChannel === true ? 0 : channelHeaderBytes(packets);
       const own = records(username);
       expect(recordSums(own)).toMatchObject({
         peer_sent_bytes: bytes + headers,

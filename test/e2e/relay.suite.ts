@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Defer } from '../support/cleanup.ts';
+import { channelHeaderBytes } from '../support/coturn-version.ts';
 import type { ExporterProcess } from '../support/exporter-process.ts';
 import type { Exposition } from '../support/exposition.ts';
 import { runPromtool } from '../support/promtool.ts';
@@ -228,7 +229,7 @@ export function describeExactRelay(scene: () => RelayScene, calls: readonly Rela
   });
 }
 
-/** What crosses the relay in these calls, by the names of records: each message once in and out. */
+/** What crosses the relay in these calls, as records tell it: each message once in and out. */
 export function relayedBy(calls: readonly RelayCall[]) {
   let packets = 0;
   let bytes = 0;
@@ -240,7 +241,7 @@ export function relayedBy(calls: readonly RelayCall[]) {
     peer_received_packets: packets,
     peer_received_bytes: bytes,
     peer_sent_packets: packets,
-    peer_sent_bytes: bytes,
+    peer_sent_bytes: bytes + channelHeaderBytes(packets),
   };
 }
 

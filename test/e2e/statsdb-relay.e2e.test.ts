@@ -112,7 +112,7 @@ describe('a turnserver that connects over IPv6', () => {
         { what: 'both calls to end' },
       );
       for (const { name, messages, messageLength } of calls) {
-        expect(metrics.value('coturn_peer_sent_bytes_total', { server: name })).toBe(
+        expect(metrics.value('coturn_peer_received_bytes_total', { server: name })).toBe(
           2 * messages * messageLength,
         );
       }

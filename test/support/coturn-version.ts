@@ -18,6 +18,10 @@ export const COTURN_DIFFERENCES = {
     since: '4.11.0',
     what: '`peer_sent_bytes` has 4 bytes too many for each ChannelData packet',
   },
+  statelessNonce: {
+    since: '4.17.0',
+    what: 'the first request of a UDP client and the 401 that answers it are counted nowhere',
+  },
   shortStatus: {
     since: '4.5.0',
     until: '4.6.0',
@@ -44,6 +48,11 @@ export function hasDifference(
     compareVersions(version, since) >= 0 &&
     (until === undefined || compareVersions(version, until) < 0)
   );
+}
+
+/** What coturn adds to `peer_sent_bytes` for so many messages that its own client sends by channel. */
+export function channelHeaderBytes(messages: number): number {
+  return hasDifference('channelHeader') ? 4 * messages : 0;
 }
 
 /** Below 0 when the first is the older. */
