@@ -32,10 +32,18 @@ export const COTURN_DIFFERENCES = {
 /** The version of the `turnserver` that is tested with: `4.17.1`. */
 export function coturnVersion(): string {
   // Those before 4.6 have no --version, and start instead.
-  const text = readFileSync(pathOf('turnserver'), 'latin1');
-  const version = /Coturn-(\d+(?:\.\d+)+)/.exec(text)?.[1];
+  const version = /Coturn-(\d+(?:\.\d+)+)/.exec(programText())?.[1];
   if (version === undefined) throw new Error('Cannot tell the version of turnserver');
   return version;
+}
+
+/** Whether that `turnserver` speaks TLS to its statsdb: from 4.14 on, built with hiredis' TLS. */
+export function speaksTlsToStatsdb(): boolean {
+  return programText().includes('Redis TLS: handshake failed');
+}
+
+function programText(): string {
+  return readFileSync(pathOf('turnserver'), 'latin1');
 }
 
 /** Whether a version of coturn, by default the one that is tested with, has a difference. */

@@ -46,6 +46,8 @@ export interface TurnServerOptions {
     readonly port: number;
     readonly database: number;
     readonly password?: string;
+    /** More of the connection string: `tls=true ca=…`. */
+    readonly more?: string;
   };
   /**
    * Seconds after which an allocation ends unless refreshed. uclient refreshes every 30 s only, so
@@ -130,6 +132,7 @@ function configLines(given: {
 }): string[] {
   const { statsdb, realm, maxAllocateLifetime, extraLines = [] } = given.options;
   const password = statsdb.password === undefined ? '' : ` password=${statsdb.password}`;
+  const more = statsdb.more === undefined ? '' : ` ${statsdb.more}`;
   const lifetime =
     maxAllocateLifetime === undefined ? [] : [`max-allocate-lifetime=${maxAllocateLifetime}`];
   return [
@@ -150,7 +153,7 @@ function configLines(given: {
     `log-file=${given.logFile}`,
     'simple-log',
     'verbose',
-    `redis-statsdb="ip=${statsdb.address ?? '127.0.0.1'} dbname=${statsdb.database}${password} port=${statsdb.port}"`,
+    `redis-statsdb="ip=${statsdb.address ?? '127.0.0.1'} dbname=${statsdb.database}${password} port=${statsdb.port}${more}"`,
     ...lifetime,
     ...extraLines,
     '',
