@@ -2,9 +2,15 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { CertificateAuthority } from '../support/certificate-authority.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { PROGRAM } from '../support/program.ts';
-import { type RedisServerOptions, startRedisServer } from '../support/redis-server.ts';
+import {
+  type RedisServer,
+  type RedisServerOptions,
+  startRedisServer,
+} from '../support/redis-server.ts';
+import { startCluster, startSentinel } from '../support/redis-setups.ts';
 import { connectStatsPublisher } from '../support/stats-publisher.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { TestProcess } from '../support/test-process.ts';
@@ -253,3 +259,152 @@ describe('doctor', () => {
     expect(text).toContain('--doctor.wait=');
   });
 });
+
+const SENTINEL_PASSWORD = 'watch-9914';
+
+interface Watched extends Scene {
+  /** Sentinels that watch it, which ask for a user of their own. */
+  readonly sentinels: readonly number[];
+  /** Flags that let the doctor ask them. */
+  readonly access: readonly string[];
+}
+
+/** A healthy Redis that coturn publishes to, and two Sentinels with users. */
+async function watchedRedis(): Promise<Watched> {
+  const scene = await healthyRedis();
+  await publishTo(scene.port, 0);
+  const user = `user watcher on >${SENTINEL_PASSWORD} +sentinel|get-master-addr-by-name`;
+  const watch = { master: 'main', masterPort: scene.port, lines: [user, 'user default off'] };
+  const sentinels = [
+    await startSentinel(onTestFinished, watch),
+    await startSentinel(onTestFinished, watch),
+  ];
+  return {
+    ...scene,
+    sentinels: sentinels.map(({ port }) => port),
+    access: ['--redis.sentinel-user', 'watcher', '--redis.sentinel-password-file', secretFile()],
+  };
+}
+
+function secretFile(text = SENTINEL_PASSWORD): string {
+  const file = join(createTempFolder(onTestFinished), 'secret');
+  writeFileSync(file, `${text}\n`);
+  return file;
+}
+
+function sentinelUrl(ports: readonly number[], master = 'main'): string[] {
+  const places = ports.map((port) => `127.0.0.1:${port}`).join(',');
+  return ['--redis.url', `redis+sentinel://${places}/${master}`];
+}
+
+describe('doctor, of Sentinels', () => {
+  it('asks every one by their own user, and examines the master that they name', async () => {
+    const { port, sentinels, access } = await watchedRedis();
+    const { code, lines, trouble } = await doctor(...sentinelUrl(sentinels), ...access);
+    expect(trouble).toEqual([]);
+    expect(lines.slice(0, 3)).toEqual([
+      ...sentinels.map((at) => `ok    sentinel: 127.0.0.1:${at} names 127.0.0.1:${port} as main`),
+      `ok    reachable: answers at 127.0.0.1:${port}`,
+    ]);
+    expect(lines.at(-1)).toMatch(/^ok {4}silent keys: /);
+    expect(code).toBe(0);
+  });
+
+  it('warns of one that is away, and goes on with the other', async () => {
+    const { port, sentinels, access } = await watchedRedis();
+    const { first: nobody } = await claimPorts(onTestFinished);
+    const [known = 0] = sentinels;
+    const { code, lines, trouble } = await doctor(...sentinelUrl([nobody, known]), ...access);
+    expect(trouble).toEqual([
+      expect.stringMatching(
+        new RegExp(`^warn {2}sentinel: connection refused \\(Sentinel 127.0.0.1:${nobody}\\) - `),
+      ),
+    ]);
+    expect(lines).toContain(`ok    reachable: answers at 127.0.0.1:${port}`);
+    expect(code).toBe(0);
+  });
+
+  it('warns of Sentinels that name different masters', async () => {
+    const { sentinels, access } = await watchedRedis();
+    const other = await watchedRedis();
+    const ports = [sentinels[0] ?? 0, other.sentinels[0] ?? 0];
+    const { trouble } = await doctor(...sentinelUrl(ports), ...access);
+    expect(trouble).toEqual([
+      expect.stringMatching(/^warn {2}sentinel: they name different masters: .*, .* - wait for /),
+    ]);
+  });
+
+  it('tells a password of theirs from one of Redis, a wrong port and a wrong name', async () => {
+    const { port, sentinels, access } = await watchedRedis();
+    const user = ['--redis.sentinel-user', 'watcher', '--redis.sentinel-password-file'];
+    const one = sentinels.slice(0, 1);
+    const cases: readonly [string[], RegExp][] = [
+      [
+        [...sentinelUrl(one), ...user, secretFile('hunter2')],
+        /^user or password is wrong: WRONGPASS .* - correct --redis\.sentinel-password-file /,
+      ],
+      [
+        sentinelUrl(one),
+        /^a password is asked for, and none was given: NOAUTH .* - give it with --redis\.sentinel-password-file$/,
+      ],
+      [
+        [...sentinelUrl(one, 'other'), ...access],
+        /knows no master of that name - compare --redis\.url with SENTINEL MASTERS/,
+      ],
+      [
+        sentinelUrl([port]),
+        /no Sentinel but a Redis .* - write the port of the Sentinels \(26379\)/,
+      ],
+    ];
+    for (const [args, said] of cases) {
+      const { code, trouble, text } = await doctor(...args);
+      expect(trouble).toEqual([expect.stringMatching(/^fail {2}sentinel: /)]);
+      expect(trouble[0]?.slice('fail  sentinel: '.length)).toMatch(said);
+      expect(text).not.toMatch(/hunter2|watch-9914/);
+      expect(code).toBe(1);
+    }
+  });
+});
+
+describe('doctor, of a cluster with TLS and a password', () => {
+  it('looks at every node, and counts the keys of all masters', async () => {
+    const authority = new CertificateAuthority(createTempFolder(onTestFinished), 'ca');
+    const client = authority.issue();
+    const password = 'cluster-5521';
+    const nodes = await startCluster(onTestFinished, {
+      tls: { ...authority.issue(), authority: authority.cert },
+      password,
+    });
+    const setup = [
+      ...['--redis.url', `rediss+cluster://${nodes.map(addressOf).join(',')}`],
+      ...['--redis.password-file', secretFile(password), '--redis.tls-ca-file', authority.cert],
+      ...['--redis.tls-cert-file', client.cert, '--redis.tls-key-file', client.key],
+    ];
+    for (const node of nodes) {
+      const redis = new Redis({ port: node.port, password });
+      onTestFinished(() => redis.disconnect());
+      await redis.config('SET', 'client-output-buffer-limit', BUFFER);
+      for (const id of [1, 2, 3]) {
+        const key = `turn/user/bob/allocation/00000000000000000${id}/status`;
+        await redis.set(key, 'new lifetime=600').catch(() => undefined);
+      }
+    }
+    const all = await doctor(...setup, ...NOTHING_TO_HEAR);
+    expect(all.lines.slice(0, 4)).toEqual(
+      nodes.map((node) => `ok    node: answers at ${addressOf(node)}`),
+    );
+    expect(all.lines).toContainEqual(
+      expect.stringMatching(/^ok {4}status keys: 3 on the masters of the cluster /),
+    );
+    expect(all.trouble).toEqual([expect.stringMatching(/^warn {2}publisher: none seen in 200ms/)]);
+
+    await nodes[3]?.stop();
+    const three = await doctor(...setup, ...NOTHING_TO_HEAR);
+    expect(three.trouble[0]).toMatch(/^warn {2}node: connection refused \(127\.0\.0\.1:\d+\) - /);
+    expect(three.code).toBe(0);
+  });
+});
+
+function addressOf({ tlsPort }: RedisServer): string {
+  return `127.0.0.1:${tlsPort}`;
+}

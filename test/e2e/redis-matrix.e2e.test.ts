@@ -6,7 +6,12 @@ import { CertificateAuthority } from '../support/certificate-authority.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterProcess, launchExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
-import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
+import {
+  type RedisServer,
+  type RedisServerOptions,
+  startRedisServer,
+  tlsFlagsOf,
+} from '../support/redis-server.ts';
 import { startCluster, startSentinel } from '../support/redis-setups.ts';
 import { connectStatsPublisher, type PublishedAllocation } from '../support/stats-publisher.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
@@ -25,47 +30,45 @@ afterAll(() => cleanup.run());
 /** By the name of the source. */
 const servers = new Map<string, { server: RedisServer; admin: Redis; password?: string }>();
 let cluster: readonly RedisServer[] = [];
+let tlsCluster: readonly RedisServer[] = [];
 let sentinelReplica: RedisServer;
 let exporter: ExporterProcess;
-let passwordFile = '';
 
 beforeAll(async () => {
   const folder = createTempFolder(defer);
   const authority = new CertificateAuthority(folder, 'ca');
-  const forServer = authority.issue();
+  const tls = { ...authority.issue(), authority: authority.cert };
   const forClient = authority.issue();
-  const tlsFlags = {
-    'tls-cert-file': forServer.cert,
-    'tls-key-file': forServer.key,
-    'tls-ca-cert-file': authority.cert,
-  };
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), `${text}\n`);
     return join(folder, name);
   };
-  passwordFile = file('password', PASSWORD);
-  const { first: tlsPort } = await claimPorts(defer);
-  const tls = { ...tlsFlags, 'tls-port': String(tlsPort) };
-  const tlsSentinel = { ...tlsFlags, 'tls-port': String(tlsPort + 1) };
+  const { first: freePort } = await claimPorts(defer);
   await Promise.all([
     add('two-databases'),
     add('acl'),
     add('no-select'),
     add('no-database'),
     add('no-ping'),
-    add('mutual-tls', { flags: tls }),
+    add('mutual-tls', { tls }),
+    add('tls-acl', { tls }),
     add('wrong-password', { password: 'another-3317' }),
     add('sentinel', { password: PASSWORD }),
-    add('tls-sentinel', { flags: { ...tlsSentinel, 'tls-replication': 'yes' } }),
+    add('acl-sentinel'),
+    add('tls-sentinel', { tls, flags: { 'tls-replication': 'yes' } }),
     add('one-server'),
     startCluster(defer).then((nodes) => {
       cluster = nodes;
     }),
+    startCluster(defer, { tls, password: PASSWORD }).then((nodes) => {
+      tlsCluster = nodes;
+    }),
   ]);
-  await acl('acl', ...ACL);
+  for (const name of ['acl', 'tls-acl', 'acl-sentinel']) await acl(name, ...ACL);
   await acl('no-select', ...ACL, '-select');
   await acl('no-ping', ...ACL, '-ping');
   const portOf = (name: string) => servers.get(name)?.server.port ?? 0;
+  const tlsPortOf = (name: string) => servers.get(name)?.server.tlsPort ?? 0;
   sentinelReplica = await startRedisServer(defer, {
     password: PASSWORD,
     flags: {
@@ -74,36 +77,45 @@ beforeAll(async () => {
     },
   });
   await admin('sentinel').config('SET', 'masterauth', PASSWORD);
+  const watcher = `user watcher on >${SENTINEL_PASSWORD} +sentinel|get-master-addr-by-name`;
   const plain = await startSentinel(defer, {
     ...{ master: 'main', masterPort: portOf('sentinel'), masterPassword: PASSWORD },
-    lines: [`requirepass ${SENTINEL_PASSWORD}`],
+    lines: [
+      watcher,
+      'user default off',
+      `sentinel monitor second 127.0.0.1 ${portOf('acl-sentinel')} 1`,
+    ],
   });
   const withTls = await startSentinel(defer, {
-    ...{ master: 'main', masterPort: tlsPort + 1, port: tlsPort + 2 },
+    ...{ master: 'main', masterPort: tlsPortOf('tls-sentinel'), port: freePort },
     lines: [
-      ...['port 0', `tls-port ${tlsPort + 2}`, 'tls-replication yes'],
-      ...Object.entries(tlsFlags).map(([name, value]) => `${name} ${value}`),
+      ...[watcher, 'user default off', 'port 0', 'tls-replication yes'],
+      ...Object.entries(tlsFlagsOf(tls, freePort)).map(([name, value]) => `${name} ${value}`),
     ],
   });
   const proxy = await startTcpProxy(defer, { port: portOf('one-server') });
+  const nodesOf = (ports: readonly number[]) => ports.map((port) => `127.0.0.1:${port}`).join(',');
   const urls = [
     `redis://127.0.0.1:${portOf('two-databases')}/0,1#two-databases`,
     `redis://exporter:pw@127.0.0.1:${portOf('acl')}/2#acl`,
     `redis://exporter:pw@127.0.0.1:${portOf('no-select')}/2#no-select`,
     `redis://127.0.0.1:${portOf('no-database')}/99#no-database`,
     `redis://exporter:pw@127.0.0.1:${portOf('no-ping')}/0#no-ping`,
-    `rediss://127.0.0.1:${tlsPort}#mutual-tls`,
+    `rediss://127.0.0.1:${tlsPortOf('mutual-tls')}#mutual-tls`,
+    `rediss://exporter:pw@127.0.0.1:${tlsPortOf('tls-acl')}/2#tls-acl`,
     `redis://127.0.0.1:${portOf('wrong-password')}#wrong-password`,
-    `redis+sentinel://127.0.0.1:${tlsPort + 9},127.0.0.1:${plain.port}/main#sentinel`,
+    `redis+sentinel://${nodesOf([freePort + 9, plain.port])}/main#sentinel`,
+    `redis+sentinel://exporter:pw@127.0.0.1:${plain.port}/second/2#acl-sentinel`,
     `rediss+sentinel://localhost:${withTls.port}/main#tls-sentinel`,
-    `redis+cluster://${cluster.map(({ port }) => `127.0.0.1:${port}`).join(',')}#cluster`,
+    `redis+cluster://${nodesOf(cluster.map(({ port }) => port))}#cluster`,
+    `rediss+cluster://${nodesOf(tlsCluster.map(({ tlsPort }) => tlsPort))}#tls-cluster`,
     `redis://127.0.0.1:${portOf('one-server')}#one-server`,
     `redis://127.0.0.1:${proxy.port}#same-server`,
   ];
   exporter = launchExporter(defer, {
     args: [
       ...urls.flatMap((url) => ['--redis.url', url]),
-      ...['--redis.password-file', passwordFile],
+      ...['--redis.password-file', file('password', PASSWORD), '--redis.sentinel-user', 'watcher'],
       ...['--redis.sentinel-password-file', file('sentinel-password', SENTINEL_PASSWORD)],
       ...['--redis.tls-ca-file', authority.cert],
       ...['--redis.tls-cert-file', forClient.cert, '--redis.tls-key-file', forClient.key],
@@ -113,10 +125,7 @@ beforeAll(async () => {
   await exporter.listening();
 });
 
-async function add(
-  name: string,
-  options: { password?: string; flags?: Record<string, string> } = {},
-): Promise<void> {
+async function add(name: string, options: RedisServerOptions = {}): Promise<void> {
   const server = await startRedisServer(defer, options);
   const { password } = options;
   const redis = new Redis({ port: server.port, ...(password === undefined ? {} : { password }) });
@@ -187,16 +196,23 @@ describe('a matrix of Redis setups', () => {
     'acl',
     'no-ping',
     'mutual-tls',
+    'tls-acl',
     'sentinel',
+    'acl-sentinel',
     'tls-sentinel',
     'cluster',
+    'tls-cluster',
     'one-server',
   ])('%s is ready, says nothing, and is exact', async (name) => {
     await becomes(name, /^ready/);
     expect(warningsOf(name)).toEqual([]);
-    const { server, password } = servers.get(name) ?? {};
-    const port = server?.port ?? cluster[1]?.port ?? 0;
-    const database = { 'two-databases': 1, acl: 2 }[name] ?? 0;
+    const clusters = new Map([
+      ['cluster', { server: cluster[1] }],
+      ['tls-cluster', { server: tlsCluster[1], password: PASSWORD }],
+    ]);
+    const { server, password } = servers.get(name) ?? clusters.get(name) ?? {};
+    const port = server?.port ?? 0;
+    const database = name === 'two-databases' ? 1 : 2 * Number(name.includes('acl'));
     await isExact({ port, database, ...(password === undefined ? {} : { password }) });
   });
 

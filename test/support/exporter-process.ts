@@ -18,6 +18,8 @@ export interface UntilMetricsOptions {
   readonly timeoutMs?: number;
 }
 
+/** Of `/proc`, on every Linux that matters. */
+const MS_PER_TICK = 10;
 const OWN_VARIABLE = /^COTURN_EXPORTER_/;
 
 /** The built exporter, run the way an operator runs it: flags in, HTTP, stdout and stderr out. */
@@ -61,8 +63,16 @@ export class ExporterProcess {
     return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) * 1024;
   }
 
+  /** What it has taken of the processors so far, in ms. */
+  get cpuMs(): number {
+    const stat = readFileSync(`/proc/${this.process.pid}/stat`, 'utf8');
+    // proc(5): after the name, which may hold blanks, utime and stime are the 12th and 13th field.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
+  }
+
   /** Waits until it listens. */
-  async listening(): Promise<void> {
+  async listening(timeoutMs?: number): Promise<void> {
     this.#address = await until(
       () => {
         const address = this.log.map(({ address: field }) => field).find(isHttpAddress);
@@ -71,6 +81,7 @@ export class ExporterProcess {
       },
       {
         what: 'the exporter to listen',
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
         isDone: (address) => address !== '',
         show: () => this.process.describe(),
       },

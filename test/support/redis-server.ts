@@ -1,25 +1,31 @@
 import { connect } from 'node:net';
+import type { Certificate } from './certificate-authority.ts';
 import type { Defer } from './cleanup.ts';
 import { claimPorts } from './port-block.ts';
 import { createTempFolder } from './temp-folder.ts';
 import { TestProcess } from './test-process.ts';
 import { until } from './until.ts';
 
+/** The server that is tested with: Redis of the machine, or what the environment names. */
+export const REDIS_SERVER: string = process.env['REDIS_SERVER'] || 'redis-server';
+
 export interface RedisServer {
   readonly port: number;
-  /** Of its own, unused. */
-  readonly morePorts: readonly number[];
+  /** Where it speaks TLS, if it does. */
+  readonly tlsPort: number;
   start(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface RedisServerOptions {
   readonly password?: string;
+  /** It speaks TLS as well, to clients with a certificate of this authority. */
+  readonly tls?: Certificate & { readonly authority: string };
   /** More of its flags, without dashes: `{ 'tls-auth-clients': 'no' }`. */
   readonly flags?: Readonly<Record<string, string>>;
 }
 
-/** A running `redis-server` on a free port of 127.0.0.1 that keeps nothing on disk. */
+/** A running Redis on a free port of 127.0.0.1 that keeps nothing on disk. */
 export async function startRedisServer(
   defer: Defer,
   options: RedisServerOptions = {},
@@ -34,16 +40,15 @@ export async function prepareRedisServer(
   defer: Defer,
   options: RedisServerOptions = {},
 ): Promise<RedisServer> {
-  const { first: port, size } = await claimPorts(defer);
-  const morePorts = Array.from({ length: size - 1 }, (_, index) => port + 1 + index);
+  const { first: port } = await claimPorts(defer);
   const folder = createTempFolder(defer);
   let server: TestProcess | undefined;
   return {
     port,
-    morePorts,
+    tlsPort: tlsPortOf(port),
     async start() {
       const process = new TestProcess(defer, {
-        command: 'redis-server',
+        command: REDIS_SERVER,
         args: redisArguments({ port, folder, options }),
         cwd: folder,
       });
@@ -65,7 +70,8 @@ function redisArguments(given: {
   folder: string;
   options: RedisServerOptions;
 }): string[] {
-  const { password, flags = {} } = given.options;
+  const { password, tls, flags = {} } = given.options;
+  const tlsFlags = tls === undefined ? {} : tlsFlagsOf(tls, tlsPortOf(given.port));
   return [
     ...['--port', String(given.port)],
     ...['--bind', '127.0.0.1'],
@@ -73,8 +79,25 @@ function redisArguments(given: {
     ...['--appendonly', 'no'],
     ...['--dir', given.folder],
     ...(password === undefined ? [] : ['--requirepass', password]),
-    ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]),
+    ...Object.entries({ ...tlsFlags, ...flags }).flatMap(([name, value]) => [`--${name}`, value]),
   ];
+}
+
+function tlsPortOf(port: number): number {
+  return port + 1;
+}
+
+/** Flags of a Redis or a Sentinel that speaks TLS. */
+export function tlsFlagsOf(
+  { cert, key, authority }: NonNullable<RedisServerOptions['tls']>,
+  port: number,
+): Record<string, string> {
+  return {
+    'tls-port': String(port),
+    'tls-cert-file': cert,
+    'tls-key-file': key,
+    'tls-ca-cert-file': authority,
+  };
 }
 
 function ping(port: number): Promise<string> {

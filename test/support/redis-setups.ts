@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Defer } from './cleanup.ts';
 import { claimPorts } from './port-block.ts';
-import { type RedisServer, startRedisServer } from './redis-server.ts';
+import {
+  REDIS_SERVER,
+  type RedisServer,
+  type RedisServerOptions,
+  startRedisServer,
+} from './redis-server.ts';
 import { createTempFolder } from './temp-folder.ts';
 import { TestProcess } from './test-process.ts';
 import { until } from './until.ts';
@@ -41,7 +46,7 @@ export async function startSentinel(
   ];
   writeFileSync(file, `${text.join('\n')}\n`);
   const sentinel = new TestProcess(defer, {
-    command: 'redis-server',
+    command: REDIS_SERVER,
     args: [file, '--sentinel'],
     cwd: folder,
   });
@@ -54,36 +59,57 @@ export async function startSentinel(
 }
 
 /** Three masters, and a replica of the first, joined by redis-cli. */
-export async function startCluster(defer: Defer): Promise<readonly RedisServer[]> {
-  const flags = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '1000' };
+export async function startCluster(
+  defer: Defer,
+  options: Access = {},
+): Promise<readonly RedisServer[]> {
+  const { password, tls } = options;
+  const flags = {
+    ...{ 'cluster-enabled': 'yes', 'cluster-node-timeout': '1000' },
+    ...(password === undefined ? {} : { masterauth: password }),
+    ...(tls === undefined ? {} : { 'tls-cluster': 'yes', 'tls-replication': 'yes' }),
+  };
   const nodes = await Promise.all(
-    Array.from({ length: 4 }, () => startRedisServer(defer, { flags })),
+    Array.from({ length: 4 }, () => startRedisServer(defer, { ...options, flags })),
   );
-  const addresses = nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const cli = redisCli(options);
+  const addresses = nodes.map((node) => `127.0.0.1:${portOf(node, options)}`);
   const [first = '', , , replica = ''] = addresses;
-  const masters = addresses.slice(0, 3);
-  await run('redis-cli', ['--cluster', 'create', ...masters, '--cluster-yes']);
-  await clusterIsOk(nodes.slice(0, 3));
+  const ask = (node: RedisServer | undefined, ...command: string[]): Promise<string> =>
+    node === undefined ? Promise.resolve('') : cli('-p', portOf(node, options), ...command);
+  const isOk = async (those: readonly RedisServer[]): Promise<void> => {
+    for (const node of those) {
+      await until(() => ask(node, 'cluster', 'info'), {
+        what: 'the cluster to form',
+        timeoutMs: 30_000,
+        isDone: (info) => info.includes('cluster_state:ok'),
+      });
+    }
+  };
+  await cli('--cluster', 'create', ...addresses.slice(0, 3), '--cluster-yes');
+  await isOk(nodes.slice(0, 3));
   const id = (await ask(nodes[0], 'cluster', 'myid')).trim();
-  await run('redis-cli', [
+  await cli(
     ...['--cluster', 'add-node', replica, first],
     ...['--cluster-slave', '--cluster-master-id', id],
-  ]);
-  await clusterIsOk(nodes);
+  );
+  await isOk(nodes);
   return nodes;
 }
 
-async function clusterIsOk(nodes: readonly RedisServer[]): Promise<void> {
-  for (const node of nodes) {
-    await until(() => ask(node, 'cluster', 'info'), {
-      what: 'the cluster to form',
-      timeoutMs: 30_000,
-      isDone: (info) => info.includes('cluster_state:ok'),
-    });
-  }
+type Access = Pick<RedisServerOptions, 'password' | 'tls'>;
+
+function portOf({ port, tlsPort }: RedisServer, { tls }: Access): string {
+  return String(tls === undefined ? port : tlsPort);
 }
 
-async function ask(node: RedisServer | undefined, ...command: string[]): Promise<string> {
-  const { stdout } = await run('redis-cli', ['-p', String(node?.port), ...command]);
-  return stdout;
+/** A redis-cli that gets in. */
+function redisCli({ password, tls }: Access): (...args: readonly string[]) => Promise<string> {
+  const access = [
+    ...(password === undefined ? [] : ['-a', password, '--no-auth-warning']),
+    ...(tls === undefined
+      ? []
+      : ['--tls', '--cacert', tls.authority, '--cert', tls.cert, '--key', tls.key]),
+  ];
+  return async (...args) => (await run('redis-cli', [...access, ...args])).stdout;
 }
