@@ -31,10 +31,10 @@ interface Bounds {
  * | data channel opened and closed | 5,300 | 177 |
  * | data channel idle for 10 s, 60 s | 7,500, 15,400 | |
  * | video, 2 s | 72,000 | 600 |
- * | muted audio, a second (Opus silence, 50 packets) | 4,500 | 45 |
+ * | muted microphone, 13 s (8,800 bytes a second) | 121,000 | 69 |
  *
  * A check has 84 bytes or more and its answer 64 (RFC 8445 §7.2.2, RFC 8489), so a mean between is
- * theirs, or that of a quiet voice, which passes `manyBytes` in a few seconds.
+ * theirs, or that of a muted microphone or a quiet voice, which pass `manyBytes` in a second or two.
  */
 const PEER_BOUNDS: Bounds = {
   manyBytes: 10_000,
