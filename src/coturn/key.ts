@@ -32,7 +32,7 @@ const WITH_REALM = 'turn/realm/';
 const WITHOUT_REALM = 'turn/user/';
 const USER = '/user/';
 const ALLOCATION = '/allocation/';
-const ID_LENGTH = 18;
+export const ID_LENGTH = 18;
 
 /**
  * Takes a key apart. Never throws.

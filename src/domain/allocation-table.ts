@@ -4,7 +4,7 @@ import type {
   Connection,
   RejectReason,
 } from '../coturn/event.ts';
-import { copyText, type StatsKey } from '../coturn/key.ts';
+import { copyText, ID_LENGTH, type StatsKey } from '../coturn/key.ts';
 import { Allocation } from './allocation.ts';
 import { Deadlines } from './deadlines.ts';
 import type { EndReason, Ledger } from './ledger.ts';
@@ -115,7 +115,7 @@ export class AllocationTable {
   }
 
   #applyNew(arrival: Arrival, known: Allocation | undefined, status: AliveStatus): void {
-    const { nowMs } = arrival;
+    const { origin, nowMs } = arrival;
     // Its key was read before this message came.
     if (known?.isOnlyFound && known.local === (status.connection?.local ?? '')) {
       known.noteLateStart();
@@ -130,6 +130,9 @@ export class AllocationTable {
       this.#close(known);
     }
     const created = this.#create(arrival, { status, startKnown: true, contested });
+    if (status.connection !== undefined) {
+      origin.keys.noteStart(status.connection.local, created.key.slice(-ID_LENGTH), nowMs);
+    }
     created.noteStatus();
     created.account.hear(nowMs);
   }
@@ -137,8 +140,9 @@ export class AllocationTable {
   /** A `new` for a key that lives: its server has restarted, or another one uses the same id. */
   #supersede(known: Allocation, connection: Connection | undefined, nowMs: number): void {
     known.noteContest();
-    if (connection !== undefined && known.local !== '' && known.local !== connection.local) {
-      known.origin.stats.countCollision();
+    if (connection !== undefined && known.local !== '') {
+      if (known.local === connection.local) known.origin.keys.noteRestart();
+      else known.origin.stats.countCollision();
     }
     this.end(known, 'superseded', { endedAtMs: known.lastEventMs, nowMs });
   }

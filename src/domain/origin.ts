@@ -1,6 +1,7 @@
 import type { KeyBytes } from '../coturn/delta.ts';
 import type { Allocation } from './allocation.ts';
 import { AllocationIndex } from './allocation-index.ts';
+import { IdWatch } from './id-watch.ts';
 import { KeyTable } from './key-table.ts';
 import { own, type SourceStats } from './source-stats.ts';
 
@@ -127,9 +128,24 @@ export class StatusKeys {
   /** How many scans contradicted a server's status messages, and none since has found its keys. */
   readonly #contradictions = new Map<string, number>();
 
+  readonly #ids = new IdWatch();
+  /** A server seems to have started anew, and no scan has begun since. */
+  readonly isScanDue: boolean = false;
+
+  /** An allocation has begun on a server that tells its endpoint, with this id of 18 digits. */
+  noteStart(endpoint: string, id: string, nowMs: number): void {
+    if (this.#ids.note(endpoint, id, nowMs)) this.noteRestart();
+  }
+
+  /** A server seems to have started anew: its keys tell what it still has. */
+  noteRestart(): void {
+    own(this).isScanDue = true;
+  }
+
   /** Counts a scan that begins, and gives its number. */
   beginScan(): number {
     own(this).scans += 1;
+    own(this).isScanDue = false;
     return this.scans;
   }
 

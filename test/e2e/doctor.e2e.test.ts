@@ -382,12 +382,12 @@ describe('doctor, of a cluster with TLS and a password', () => {
     ];
     for (const node of nodes) {
       const redis = new Redis({ port: node.port, password });
-      onTestFinished(() => redis.disconnect());
       await redis.config('SET', 'client-output-buffer-limit', BUFFER);
       for (const id of [1, 2, 3]) {
         const key = `turn/user/bob/allocation/00000000000000000${id}/status`;
         await redis.set(key, 'new lifetime=600').catch(() => undefined);
       }
+      redis.disconnect();
     }
     const all = await doctor(...setup, ...NOTHING_TO_HEAR);
     expect(all.lines.slice(0, 4)).toEqual(

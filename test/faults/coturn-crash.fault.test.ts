@@ -26,12 +26,12 @@ interface Scene {
   startServer(): Promise<TurnServer>;
 }
 
-async function overRedis(login: Login): Promise<Scene> {
+async function overRedis(login: Login, resyncInterval = '1s'): Promise<Scene> {
   const redis = await startRedisServer(onTestFinished);
   const exporter = await startExporter(onTestFinished, {
     args: [
       ...['--redis.url', `redis://127.0.0.1:${redis.port}/0`],
-      ...['--redis.resync-interval', '1s'],
+      ...['--redis.resync-interval', resyncInterval],
     ],
   });
   return { exporter, login, startServer: () => startServer(login, redis.port) };
@@ -101,7 +101,7 @@ function expectNobodyLives(metrics: Exposition): void {
 }
 
 describe.each([
-  ['a Redis', overRedis],
+  ['a Redis', (login: Login) => overRedis(login)],
   ['the embedded statsdb', overStatsdb],
 ])('a coturn that was killed amid a call and is back, over %s', (_source, createScene) => {
   it('gives the later call of the user a record of its own, within linger of its end', async () => {
@@ -155,3 +155,22 @@ describe.each([
     expect(bytesOf(exporter.records[0])).toBe(clientBytes(heard));
   }, 90_000);
 });
+
+it('is noticed on a Redis by an id that comes again, long before the next resync', async () => {
+  const { exporter, startServer: start } = await overRedis('static', '1h');
+  const server = await start();
+  const client = startTurnClient(onTestFinished, {
+    ...{ ...CALLERS.static, server, clients: 4, messages: 100_000, packetIntervalMs: 1 },
+  });
+  const live = (metrics: Exposition) => metrics.sum('coturn_allocations');
+  await exporter.untilMetrics((metrics) => live(metrics) >= 4, { what: 'four allocations' });
+  await server.stop('SIGKILL');
+  await client.stop();
+  await server.start();
+  // Its allocations take the first ids of the dead ones; the others would live for ten minutes.
+  await runTurnClient(onTestFinished, { ...CALLERS.static, server, messages: 10 });
+  const after = await exporter.untilMetrics((metrics) => live(metrics) === 0, {
+    what: 'the allocations of the dead process to be suspect',
+  });
+  expectNobodyLives(after);
+}, 90_000);

@@ -35,6 +35,9 @@ const PULSE_MS = 1_000;
 /** Pulses without an answer until the connection is given up. Not a time: we may have been stopped. */
 const MAX_MISSED_PULSES = 10;
 
+/** How soon after a scan ids may ask for another, in ms: reading many keys is work for Redis. */
+const EARLY_SCAN_MS = 5_000;
+
 /** How long a source that is the same server as another stays away, in ms. */
 const SAME_SERVER_RETRY_MS = 30_000;
 
@@ -71,7 +74,10 @@ interface Subscribed {
   readonly redis: Redis;
   readonly place: Place;
   readonly pulse: NodeJS.Timeout;
+  /** Of the next scan of the status keys; undefined while one is under way. */
   resync: NodeJS.Timeout | undefined;
+  /** When the last scan began, in ms. */
+  scannedMs: number;
 }
 
 /**
@@ -252,7 +258,15 @@ export class RedisSource implements Source, Claimant {
     this.#provenMs = nowMs();
     this.#notedMs = 0;
     const pulse = this.#startPulse(redis, life).unref();
-    const state: Subscribed = { kind: 'subscribed', life, redis, place, pulse, resync: undefined };
+    const state: Subscribed = {
+      kind: 'subscribed',
+      life,
+      redis,
+      place,
+      pulse,
+      resync: undefined,
+      scannedMs: 0,
+    };
     this.#enter(state);
     this.#failures = 0;
     this.#told.clear();
@@ -293,6 +307,7 @@ export class RedisSource implements Source, Claimant {
       missed = 0;
     };
     return setInterval(() => {
+      this.#resyncIfDue(life);
       if (askedMs !== undefined) {
         missed += 1;
         if (missed >= MAX_MISSED_PULSES) this.#lose(life, new Error('no answer to PING'));
@@ -350,6 +365,7 @@ export class RedisSource implements Source, Claimant {
     let failed = failures;
     try {
       const startedMs = nowMs();
+      state.scannedMs = startedMs;
       const scan = sink.beginScan(this.#origin, startedMs);
       const context = this.#context(signal);
       for await (const entries of readAllStatusKeys(state.place, context)) {
@@ -376,7 +392,21 @@ export class RedisSource implements Source, Claimant {
       failed === 0
         ? resyncIntervalMs
         : Math.min(resyncIntervalMs, retryDelayMs(failed + 3, Math.random()));
-    state.resync = setTimeout(() => void this.#resync(state, failed), delayMs);
+    state.resync = setTimeout(() => {
+      state.resync = undefined;
+      void this.#resync(state, failed);
+    }, delayMs);
+  }
+
+  /** Does not wait for the interval where a coturn seems to have started anew. */
+  #resyncIfDue(life: AbortController): void {
+    const state = this.#state;
+    if (state.kind !== 'subscribed' || state.life !== life || state.resync === undefined) return;
+    const sinceMs = this.#options.nowMs() - state.scannedMs;
+    if (!this.#origin.keys.isScanDue || sinceMs < EARLY_SCAN_MS) return;
+    clearTimeout(state.resync);
+    state.resync = undefined;
+    void this.#resync(state, 0);
   }
 
   #resynced(result: ScanResult, milliseconds: number): void {

@@ -143,6 +143,23 @@ describe('RedisSource', () => {
     expect(scene.sink.tracker.ledger.countLive()).toBe(1);
   });
 
+  it('reads them before the interval where a coturn seems to have started anew', async () => {
+    const { port } = await startRedisServer(onTestFinished);
+    const redis = await connect(port);
+    const scene = createScene(port);
+    await scene.source.start();
+    await resynced(scene);
+    const lives = [1, 2].map((id) => `${keyOf(id)}/status`);
+    for (const key of lives) await redis.publish(key, NEW);
+    scene.sink.nowMs += 10_000;
+    // It deletes the keys of its former life, gives out the first id again, and sets its key.
+    await redis.set(lives[0] ?? '', NEW);
+    await redis.publish(lives[0] ?? '', NEW);
+    await resynced(scene, 2);
+    expect(scene.sink.tracker.ledger.countLive()).toBe(1);
+    expect(scene.sink.tracker.allocationCount).toBe(2);
+  });
+
   it('reads the keys of its own database', async () => {
     const { port } = await startRedisServer(onTestFinished);
     await (await connect(port, { db: 5 })).set(`${keyOf(1)}/status`, NEW);
