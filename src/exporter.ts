@@ -188,7 +188,7 @@ async function wire(config: Config, context: ExporterContext) {
     ...{ nowMs, wallOffsetMs },
   });
   const hasUserSeries = config.users.label !== 'none';
-  const metrics = createMetricsRoute({ registry, users, hasUserSeries, wallOffsetMs });
+  const metrics = createMetricsRoute({ registry, users, hasUserSeries, nowMs, wallOffsetMs });
   const finisher = new SessionFinisher({
     tracker,
     records: createRecordLog(records.queue, wallOffsetMs, config.records),

@@ -92,7 +92,13 @@ class Replay {
     const registry = createRegistry();
     registerAccountMetrics(registry, ledger);
     this.#observer = registerSessionMetrics(registry, ledger);
-    this.#metrics = createMetricsRoute({ registry, users, hasUserSeries: true, wallOffsetMs });
+    this.#metrics = createMetricsRoute({
+      registry,
+      users,
+      hasUserSeries: true,
+      nowMs: () => this.#nowMs,
+      wallOffsetMs,
+    });
   }
 
   /** @throws {RecordingError} at the first line that is none of a recording */

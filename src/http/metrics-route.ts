@@ -17,6 +17,8 @@ export interface MetricsRouteOptions {
   readonly users: Users;
   /** False with `--user.label none`. */
   readonly hasUserSeries: boolean;
+  readonly nowMs: () => number;
+  /** What to add to `nowMs` to get Unix time in ms. */
   readonly wallOffsetMs: () => number;
 }
 
@@ -72,11 +74,12 @@ export function createMetricsRoute(options: MetricsRouteOptions): MetricsRoute {
 }
 
 /** Makes the pieces of an exposition. */
-function createRenderer({ registry, users, hasUserSeries, wallOffsetMs }: MetricsRouteOptions) {
+function createRenderer(options: MetricsRouteOptions) {
+  const { registry, users, hasUserSeries, nowMs, wallOffsetMs } = options;
   const ofUsers = new UserMetrics(users);
   return async function* render(format: ExpositionFormat): AsyncGenerator<Piece> {
     for await (const text of renderRegistry(registry, format)) yield { place: 0, text: () => text };
-    if (hasUserSeries) yield* ofUsers.pieces(1, wallOffsetMs());
+    if (hasUserSeries) yield* ofUsers.pieces(1, { nowMs: nowMs(), wallOffsetMs: wallOffsetMs() });
     if (format === 'openmetrics') {
       yield { place: Number.POSITIVE_INFINITY, text: () => OPENMETRICS_END };
     }

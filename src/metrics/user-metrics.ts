@@ -51,6 +51,14 @@ const BLOCK = 500;
 /** How many allocations are read before the event loop gets its turn: few users can hold many. */
 const SLICE = 2_000;
 
+/** When a scrape began. */
+export interface Moment {
+  /** In the tracker's time. */
+  readonly nowMs: number;
+  /** What to add to the tracker's time to get Unix time in ms. */
+  readonly wallOffsetMs: number;
+}
+
 /** Some users, and what they looked like when somebody last asked. */
 class Block {
   readonly users: readonly User[];
@@ -90,21 +98,18 @@ export class UserMetrics {
    * Their text, one place for each family; nothing when nobody is there.
    *
    * @param place of the first family
-   * @param wallOffsetMs what to add to the tracker's time to get Unix time in ms
    */
-  async *pieces(place: number, wallOffsetMs: number): AsyncGenerator<Piece> {
+  async *pieces(place: number, moment: Moment): AsyncGenerator<Piece> {
     if (this.#users.count === 0) return;
-    // A copy: a user who leaves and comes again while this waits would be shown twice.
-    const shown = [...this.#users.withSeries()];
     const blocks: Block[] = [];
     for (const [family, { name, help }] of USER_FAMILIES.entries()) {
       const head = `# HELP ${name} ${help}\n# TYPE ${name} gauge\n`;
       yield { place: place + family, text: () => head };
     }
-    for (const block of regroup(this.#blocks, shown)) {
+    for (const block of regroup(this.#blocks, this.#users.withSeries())) {
       if (blocks.length > 0) await nextTurn();
       blocks.push(block);
-      const values = await readBlock(block.users, wallOffsetMs);
+      const values = await readBlock(block.users, moment);
       let labels: readonly string[] | undefined;
       for (const [family, { name }] of USER_FAMILIES.entries()) {
         const ofFamily = columnOf(values, family);
@@ -119,17 +124,15 @@ export class UserMetrics {
       }
     }
     this.#blocks = blocks;
-    yield* this.#overflow(place, wallOffsetMs);
+    yield* this.#overflow(place, moment);
   }
 
   /** One series by realm for those beyond the cap. */
-  async *#overflow(place: number, wallOffsetMs: number): AsyncGenerator<Piece> {
-    const beyond = [...this.#users.beyondCap()];
+  async *#overflow(place: number, moment: Moment): AsyncGenerator<Piece> {
     const byRealm = new Map<string, number[]>();
-    for (let begin = 0; begin < beyond.length; begin += BLOCK) {
-      if (begin > 0) await nextTurn();
-      const users = beyond.slice(begin, begin + BLOCK);
-      const values = await readBlock(users, wallOffsetMs);
+    for (const { users } of regroup([], this.#users.beyondCap())) {
+      await nextTurn();
+      const values = await readBlock(users, moment);
       for (const [index, { realm }] of users.entries()) {
         const ofRealm = byRealm.get(realm) ?? [];
         byRealm.set(realm, ofRealm);
@@ -145,26 +148,37 @@ export class UserMetrics {
 }
 
 /**
- * The same users in blocks, in the order in which they came. A block that nobody has left stays as it
- * is; one that is less than half full goes along with the next.
+ * The users in blocks, in the order in which they came; those who come meanwhile, too. A block that
+ * nobody has left stays as it is; one that is less than half full goes along with the next.
  */
-function* regroup(blocks: readonly Block[], users: readonly User[]): Generator<Block> {
-  let begin = 0;
-  let end = 0;
+function* regroup(blocks: readonly Block[], users: Iterator<User, undefined>): Generator<Block> {
+  let user = users.next().value;
+  let group: User[] = [];
   for (const block of blocks) {
-    for (const user of block.users) if (users[end] === user) end += 1;
-    if (end - begin < BLOCK / 2) continue;
-    const isSame = end - begin === block.users.length && users[begin] === block.users[0];
-    yield isSame ? block : new Block(users.slice(begin, end));
-    begin = end;
+    for (const known of block.users) {
+      if (known !== user) continue;
+      group.push(user);
+      user = users.next().value;
+    }
+    if (group.length < BLOCK / 2) continue;
+    const isSame = group.length === block.users.length && group[0] === block.users[0];
+    yield isSame ? block : new Block(group);
+    group = [];
   }
-  for (; begin < users.length; begin += BLOCK) {
-    yield new Block(users.slice(begin, begin + BLOCK));
+  for (; user !== undefined; user = users.next().value) {
+    group.push(user);
+    if (group.length < BLOCK) continue;
+    yield new Block(group);
+    group = [];
   }
+  if (group.length > 0) yield new Block(group);
 }
 
 /** The values of some users, family after family; not a number for those who are not shown. */
-async function readBlock(users: readonly User[], wallOffsetMs: number): Promise<Float64Array> {
+async function readBlock(
+  users: readonly User[],
+  { nowMs, wallOffsetMs }: Moment,
+): Promise<Float64Array> {
   const count = users.length;
   const values = new Float64Array(USER_FAMILIES.length * count).fill(Number.NaN);
   let work = 0;
@@ -180,6 +194,8 @@ async function readBlock(users: readonly User[], wallOffsetMs: number): Promise<
       sent += bytes.sent;
       work += session.open.length;
     }
+    // Who has left and come again while others were read has been shown already.
+    if (startedAtMs > nowMs) continue;
     values[index] = user.liveSessions;
     values[count + index] = allocations;
     values[2 * count + index] = Math.round(startedAtMs + wallOffsetMs) / 1000;

@@ -50,6 +50,7 @@ export async function createTestServer(options: TestServerOptions = {}): Promise
         registry: options.registry ?? scraped.registry,
         users,
         hasUserSeries: config.users.label !== 'none',
+        nowMs: () => scraped.nowMs,
         wallOffsetMs: () => WALL_OFFSET_MS,
       }),
     ],

@@ -16,7 +16,7 @@ import {
   registerMetrics,
 } from '../../../src/metrics/registry.ts';
 import type { SessionObserver } from '../../../src/metrics/session-metrics.ts';
-import { UserMetrics } from '../../../src/metrics/user-metrics.ts';
+import { type Moment, UserMetrics } from '../../../src/metrics/user-metrics.ts';
 import { WebStats } from '../../../src/metrics/web-metrics.ts';
 import { RecordStats } from '../../../src/records/record-queue.ts';
 import type { Source } from '../../../src/sources/source.ts';
@@ -133,9 +133,14 @@ export class Scraped {
     return (await join(renderRegistry(this.registry, format))) + (await this.userText()) + end;
   }
 
+  /** The tracker's time, and how it is told. */
+  get moment(): Moment {
+    return { nowMs: this.nowMs, wallOffsetMs: WALL_OFFSET_MS };
+  }
+
   /** The per-user gauges. */
   userText(): Promise<string> {
-    return joinPieces(new UserMetrics(this.tracker.users).pieces(0, WALL_OFFSET_MS));
+    return joinPieces(new UserMetrics(this.tracker.users).pieces(0, this.moment));
   }
 }
 

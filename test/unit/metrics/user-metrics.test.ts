@@ -134,7 +134,7 @@ describe('UserMetrics', () => {
   it('shows a user once whose last session ends and first begins while it is written', async () => {
     const scraped = new Scraped({ maxUsers: 10_000 });
     for (let id = 1; id <= 2_500; id += 1) scraped.begin(who(`user-${id}`, id));
-    const pieces = new UserMetrics(scraped.tracker.users).pieces(0, WALL_OFFSET_MS);
+    const pieces = new UserMetrics(scraped.tracker.users).pieces(0, scraped.moment);
     const texts: string[] = Array.from(USER_FAMILIES, () => '');
     const take = async (): Promise<boolean> => {
       const { done, value } = await pieces.next();
@@ -188,7 +188,7 @@ describe('UserMetrics', () => {
     ];
     for (const step of steps) {
       step();
-      const lines = (await joinPieces(metrics.pieces(0, WALL_OFFSET_MS))).split('\n');
+      const lines = (await joinPieces(metrics.pieces(0, scraped.moment))).split('\n');
       expect(lines).toEqual((await scraped.userText()).split('\n'));
     }
   });
@@ -201,7 +201,7 @@ describe('UserMetrics', () => {
     /** Which blocks are new to us, by family. */
     const rendered = async (): Promise<number[]> => {
       const fresh = USER_FAMILIES.map(() => 0);
-      for await (const { place, text, key } of metrics.pieces(0, WALL_OFFSET_MS)) {
+      for await (const { place, text, key } of metrics.pieces(0, scraped.moment)) {
         if (key === undefined) continue;
         const known = texts.get(key());
         if (known === undefined) fresh[place] = (fresh[place] ?? 0) + 1;
