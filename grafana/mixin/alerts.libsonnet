@@ -495,8 +495,9 @@
 
     // Less than half, and less than chance explains: of sessions that come and go independently the
     // square root of their number stays within 5 of that of their mean for years, and of such as come
-    // and go in pairs, too (test/unit/deploy/chance.test.ts). Conferences of four that begin and end as
-    // one may exceed it a few times a year. A realm that lost its last session may have no series any
+    // and go in pairs, too (test/unit/deploy/chance.test.ts). Conferences that begin and end as one are
+    // larger steps: of four, in a realm of 30, they fire twice a year; of ten, three times a day. For
+    // them the limit has to be a hundred times their size. A realm that lost its last session may have no series any
     // more: then 0 is compared. Silent while an exporter is down, which has an alert of its own, and
     // while one that was restarted learns of the sessions there are.
     alert('CoturnSessionsDropped', 'warning', |||

@@ -45,6 +45,26 @@ describe('CoturnSessionsDropped', () => {
     expect(pagesOf(pairs, { minutes: MINUTES_OF_A_YEAR })).toBe(0);
   });
 
+  it.each([
+    [4, 5],
+    [5, 30],
+  ])(
+    'fires in a healthy realm of 30 that holds conferences of %i, but at most %i times a year',
+    (group, most) => {
+      const pages = pagesOf({ ...CALL, group, mean: 30, seed: 7 }, { minutes: MINUTES_OF_A_YEAR });
+      expect(pages).toBeLessThanOrEqual(most);
+    },
+  );
+
+  it.each([5, 10])(
+    'never fires in a year of conferences of %i, with a limit of a hundred of them',
+    (group) => {
+      const rule = { ...SHIPPED, least: 100 * group };
+      const conferences = { ...CALL, group, mean: 105 * group, seed: group };
+      expect(pagesOf(conferences, { rule, minutes: MINUTES_OF_A_YEAR })).toBe(0);
+    },
+  );
+
   it('fires within ten minutes whenever a realm of fifty dies', () => {
     for (let seed = 1; seed <= 300; seed += 1) {
       const sessions = sessionsByMinute({ ...CALL, mean: 50, seed });
