@@ -152,7 +152,7 @@ export function createConfig(values: OptionValues, readFile: ReadFile): Config {
       ...(replica === undefined ? {} : { replica }),
     },
     state: stateConfig(values),
-    shard: shardConfig(values),
+    shard: shardConfig(values, statsdb.listen),
     log: logConfig(values),
   };
 }
@@ -222,12 +222,18 @@ function stateConfig(values: OptionValues): Config['state'] {
   return { ...(file === undefined ? {} : { file }), intervalMs: values['state.interval'] };
 }
 
-function shardConfig(values: OptionValues): Config['shard'] {
+function shardConfig(values: OptionValues, statsdb: readonly HostPort[]): Config['shard'] {
   const index = values['shard.index'];
   const total = values['shard.total'];
   if (index >= total) {
     throw new ConfigError(
       `Cannot use --shard.index "${index}": expected a number below --shard.total, which is ${total}`,
+    );
+  }
+  // coturn connects to one address: what this replica passes over, no other one would ever hear.
+  if (total > 1 && statsdb.length > 0) {
+    throw new ConfigError(
+      'Cannot use --shard.total with the embedded statsdb: expected --redis.url without --statsdb.listen-address, since coturn tells its events to one exporter only',
     );
   }
   return { index, total };

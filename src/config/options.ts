@@ -305,7 +305,7 @@ export const OPTIONS: OptionTable<OptionValues> = {
     kind: 'single',
     type: wholeNumber({ min: 1, max: 1024 }),
     default: '1',
-    help: 'How many replicas share the users.',
+    help: 'How many replicas share the users. They need a Redis: the embedded statsdb cannot be shared.',
   },
   'log.level': {
     kind: 'single',

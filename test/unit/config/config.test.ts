@@ -281,6 +281,10 @@ describe('ConfigError', () => {
       'Cannot use --redis.sentinel-user: expected --redis.sentinel-password-file with it',
     ],
     [
+      ['--shard.total=3'],
+      'Cannot use --shard.total with the embedded statsdb: expected --redis.url without --statsdb.listen-address, since coturn tells its events to one exporter only',
+    ],
+    [
       ['--redis.password-file=/pw'],
       'Cannot use --redis.password-file: expected a --redis.url without a password',
     ],
