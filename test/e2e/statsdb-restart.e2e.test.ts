@@ -1,10 +1,19 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Defer } from '../support/cleanup.ts';
-import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
+import {
+  type ExporterProcess,
+  launchExporter,
+  startExporter,
+} from '../support/exporter-process.ts';
 import type { Exposition } from '../support/exposition.ts';
+import { readJsonLines } from '../support/json-lines.ts';
 import { claimPorts } from '../support/port-block.ts';
+import { createTempFolder } from '../support/temp-folder.ts';
 import { runTurnClient, type TurnClientOptions } from '../support/turn-client.ts';
 import { startTurnServer, type TurnServer } from '../support/turn-server.ts';
+import { at, listAt, readYaml } from '../unit/deploy/files.ts';
 
 const REALM = 'example.org';
 const PASSWORD = 'correct-horse';
@@ -105,6 +114,40 @@ describe.concurrent('coturn as it finds its exporter', () => {
       }
     },
   );
+
+  it('amid a call meets the next process of a rolling update, on the same volume: one record', async ({
+    onTestFinished,
+  }) => {
+    const { first: port } = await claimPorts(onTestFinished);
+    const volume = createTempFolder(onTestFinished);
+    const old = await startOnVolume(onTestFinished, port, volume);
+    const server = await startServer(onTestFinished, port);
+    const running = call(onTestFinished, server, LONG);
+    await old.untilMetrics((metrics) => metrics.sum('coturn_peer_sent_bytes_total') > 0, {
+      what: 'the first bytes of the call',
+      timeoutMs: 20_000,
+    });
+    // What Kubernetes does: one is gone before the next one starts.
+    expect(await old.stop()).toEqual({ code: 0, signal: null });
+    const next = await startOnVolume(onTestFinished, port, volume);
+    const early = launchExporter(onTestFinished, { args: shippedFlags(volume) });
+    expect(await early.process.exited).toMatchObject({ code: 1 });
+    await running;
+    await untilIdle(next);
+    await next.stop();
+    const records = readdirSync(volume)
+      .filter((file) => /^sessions-.*\.jsonl$/.test(file))
+      .flatMap((file) => readJsonLines(join(volume, file)));
+    expect(records.filter(({ relayed }) => relayed === true)).toEqual([
+      expect.objectContaining({
+        user: 'alice',
+        reason: 'deleted',
+        start_known: true,
+        complete: true,
+        ...relayedBy(LONG),
+      }),
+    ]);
+  }, 45_000);
 });
 
 type Call = Pick<TurnClientOptions, 'username' | 'packetIntervalMs'> & {
@@ -115,6 +158,22 @@ type Call = Pick<TurnClientOptions, 'username' | 'packetIntervalMs'> & {
 function startStatsdb(defer: Defer, port: number): Promise<ExporterProcess> {
   const args = ['--statsdb.listen-address', `127.0.0.1:${port}`, '--server.name=127.0.0.1'];
   return startExporter(defer, { args });
+}
+
+/** The exporter as the shipped StatefulSet starts it, but for its addresses and its folder. */
+function startOnVolume(defer: Defer, port: number, volume: string): Promise<ExporterProcess> {
+  const args = ['--statsdb.listen-address', `127.0.0.1:${port}`, ...shippedFlags(volume)];
+  return startExporter(defer, { args });
+}
+
+function shippedFlags(volume: string): string[] {
+  const manifest = readYaml('deploy/kubernetes/exporter/stateful-set.yaml');
+  const exporter = at(manifest, 'spec', 'template', 'spec', 'containers', 0);
+  const [mount] = listAt(exporter, 'volumeMounts');
+  return listAt(exporter, 'args')
+    .map(String)
+    .filter((flag) => !flag.startsWith('--web.listen-address='))
+    .map((flag) => flag.replace(String(at(mount, 'mountPath')), volume));
 }
 
 function startServer(defer: Defer, port: number): Promise<TurnServer> {
