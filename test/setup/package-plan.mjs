@@ -15,6 +15,7 @@ export const REQUIRED_COMMANDS = [
   { command: 'turnutils_uclient', package: 'coturn' },
   { command: 'prometheus', package: 'prometheus' },
   { command: 'promtool', package: 'prometheus' },
+  { command: 'victoria-metrics', package: 'victoria-metrics' },
   { command: 'chromium', package: 'chromium' },
   { command: 'sqlite3', package: 'sqlite3' },
   { command: 'jq', package: 'jq' },

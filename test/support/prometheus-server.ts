@@ -9,6 +9,8 @@ import { TestProcess } from './test-process.ts';
 import { until } from './until.ts';
 
 export interface PrometheusServer {
+  /** "127.0.0.1:34567". */
+  readonly address: string;
   /** An instant query; one entry per series of the answer. Throws when Prometheus refuses it. */
   query(
     expression: string,
@@ -28,21 +30,34 @@ export async function startPrometheusServer(
   defer: Defer,
   options: { readonly target: string; readonly ownEndpoint?: string; readonly history?: string },
 ): Promise<PrometheusServer> {
+  const { target, ownEndpoint, history } = options;
+  const config = aimConfig(readFileSync(SHIPPED_CONFIG, 'utf8'), target);
+  return runPrometheus(defer, {
+    config: ownEndpoint === undefined ? config : withCoturn(config, ownEndpoint),
+    args: [
+      ...(history === undefined ? [] : [`--storage.tsdb.path=${history}`]),
+      '--storage.tsdb.retention.time=90d',
+    ],
+  });
+}
+
+/** A running `prometheus` with this configuration, and with its data in a folder of its own. */
+export async function runPrometheus(
+  defer: Defer,
+  options: { readonly config: string; readonly args?: readonly string[] },
+): Promise<PrometheusServer> {
   const { first: port } = await claimPorts(defer);
   const folder = createTempFolder(defer);
   const configFile = join(folder, 'prometheus.yml');
-  const { target, ownEndpoint } = options;
-  const config = aimConfig(readFileSync(SHIPPED_CONFIG, 'utf8'), target);
-  writeFileSync(configFile, ownEndpoint === undefined ? config : withCoturn(config, ownEndpoint));
+  writeFileSync(configFile, options.config);
   const address = `127.0.0.1:${port}`;
   const server = new TestProcess(defer, {
     command: 'prometheus',
     args: [
       `--config.file=${configFile}`,
-      `--storage.tsdb.path=${options.history ?? join(folder, 'data')}`,
-      '--storage.tsdb.retention.time=90d',
       `--web.listen-address=${address}`,
       '--log.level=warn',
+      ...(options.args ?? []),
     ],
     cwd: folder,
   });
@@ -52,25 +67,44 @@ export async function startPrometheusServer(
     isDone: ({ ok }) => ok,
     show: ({ status }) => `${status}\n${server.describe()}`,
   });
-  return { query: (expression) => query(address, expression) };
+  return { address, query: (expression) => queryPrometheus(address, expression) };
 }
 
 /**
- * The shipped configuration with another target and short intervals; relative rule files keep
- * pointing at the repository. Throws when the shipped target or interval is not found.
+ * The shipped configuration with another target, adapted. Throws when the shipped target or interval is
+ * not found.
  */
 export function aimConfig(shipped: string, target: string): string {
   if (!shipped.includes(SHIPPED_TARGET) || !/\bscrape_interval:/.test(shipped)) {
     throw new Error(`prometheus.yml has no target ${SHIPPED_TARGET} or no scrape_interval`);
   }
-  return shipped
-    .replaceAll(SHIPPED_TARGET, target)
+  return adaptConfig(shipped).replaceAll(SHIPPED_TARGET, target);
+}
+
+/** A configuration with short intervals, whose relative rule files keep pointing at the repository. */
+export function adaptConfig(config: string): string {
+  return config
     .replace(/\b(scrape_interval|scrape_timeout|evaluation_interval):\s*\w+/g, '$1: 500ms')
     .replace(
       /^(\s*-\s+)(['"]?)([^'"\s:]+\.ya?ml)\2$/gm,
       (_, dash: string, quote: string, file: string) =>
         `${dash}${quote}${resolve(dirname(SHIPPED_CONFIG), file)}${quote}`,
     );
+}
+
+/** The configuration with the pair of its comment in place of its target. */
+export function withPair(config: string, addresses: readonly [a: string, b: string]): string {
+  const pair = /^ +- targets: \["127\.0\.0\.1:10641"\]\n(?: +#.*\n)+/m.exec(config)?.[0] ?? '';
+  const lines = pair.match(/^ +# (?:- targets| {2}labels):.*$/gm) ?? [];
+  if (lines.length !== 4) throw new Error('prometheus.yml has no pair in a comment');
+  const [a, b] = addresses;
+  return config.replace(
+    pair,
+    `${lines.join('\n')}\n`
+      .replaceAll(/^( +)# /gm, '$1')
+      .replace('turn-a.example.org:10641', a)
+      .replace('turn-b.example.org:10641', b),
+  );
 }
 
 /** The configuration with coturn's own endpoint, whose lines in it are no comment any more. */
@@ -80,7 +114,11 @@ export function withCoturn(config: string, target: string): string {
   return `${before}${job.replaceAll(/^( *)# /gm, '$1').replace(/127\.0\.0\.1:9641/, target)}`;
 }
 
-async function query(address: string, expression: string) {
+/** An instant query, also of what answers like a Prometheus. */
+export async function queryPrometheus(
+  address: string,
+  expression: string,
+): ReturnType<PrometheusServer['query']> {
   const parameters = new URLSearchParams({ query: expression });
   const response = await fetch(`http://${address}/api/v1/query?${parameters}`);
   const answer: unknown = await response.json();

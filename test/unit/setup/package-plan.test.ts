@@ -19,8 +19,8 @@ describe('planPackages', () => {
     ).toEqual({
       kind: 'install',
       packages: [
-        ...['redis-server', 'coturn', 'prometheus', 'chromium', 'sqlite3', 'jq', 'jsonnet'],
-        ...['tcpdump', 'openssl'],
+        ...['redis-server', 'coturn', 'prometheus', 'victoria-metrics', 'chromium', 'sqlite3'],
+        ...['jq', 'jsonnet', 'tcpdump', 'openssl'],
       ],
     });
   });
