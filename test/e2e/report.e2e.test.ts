@@ -1,14 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createCleanup } from '../support/cleanup.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
+import { TestProcess } from '../support/test-process.ts';
+import { until } from '../support/until.ts';
 import { bytes, recordLine } from '../unit/report/records.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const NOBODY = 65_534;
+const POSTGRES = '/usr/lib/postgresql';
 const SQL = readFileSync(new URL('../../docs/sql.md', import.meta.url), 'utf8');
 
 /** What clients may call themselves. The last two differ in what is no character but an escape. */
@@ -47,11 +51,18 @@ function writeRecords(folder: string): void {
   writeFileSync(join(folder, 'sessions-2026-10-06.jsonl.gz'), gzipSync(`${second.join('\n')}\n`));
 }
 
-function run(folder: string, command: string, args: readonly string[], input = ''): string {
+function run(
+  folder: string,
+  command: string,
+  args: readonly string[],
+  input = '',
+  env = process.env,
+): string {
   const { status, stdout, stderr } = spawnSync(command, args, {
     cwd: folder,
     encoding: 'utf8',
     input,
+    env,
     maxBuffer: 64 * 1024 * 1024,
   });
   if (status !== 0) throw new Error(`${command} ends with ${status}: ${stderr}`);
@@ -139,48 +150,122 @@ describe('coturn-exporter report', () => {
   });
 });
 
-describe('docs/sql.md', () => {
-  it('loads into SQLite what is there once, and answers as report does', () => {
-    const own = createTempFolder(onTestFinished);
-    writeRecords(own);
-    writeFileSync(join(own, 'table.sql'), codeOf('The table', 'sql'));
-    const load = codeOf('SQLite', 'sh');
-    run(own, 'bash', ['-e'], load);
-    run(own, 'bash', ['-e'], load);
-    const query = (sql: string): unknown[] =>
-      JSON.parse(run(own, 'sqlite3', ['-json', 'sessions.db', sql]));
-    const expected = billByUser(own);
-    const questions = codeOf('Questions', 'sql');
-    const answer = query(questions) as Array<Record<string, unknown>>;
-    expect(new Set(answer.map(rounded))).toEqual(
-      new Set(
-        expected.map((row) =>
-          rounded({
-            realm: row.realm,
-            user_name: row.user.replace('\0', '\ufffd'),
-            sessions: row.sessions,
-            minutes: row.minutes,
-            gb: row.billed_bytes / 1e9,
-            incomplete: row.incomplete_sessions,
-          }),
-        ),
-      ),
-    );
-    expect(query('SELECT count(*) AS n, count(relayed) AS known FROM sessions')).toEqual([
-      { n: 440, known: NAMES.length * 27 },
-    ]);
-    expect(query('SELECT started_at AS at FROM sessions ORDER BY session_id LIMIT 1')).toEqual([
-      { at: '2026-10-05T09:00:00.000Z' },
-    ]);
+/** A database of docs/sql.md in a folder of its own: how it is loaded, and asked. */
+interface Database {
+  readonly load: () => void;
+  readonly query: (sql: string) => Array<Record<string, unknown>>;
+}
+
+function openSqlite(own: string): Database {
+  return {
+    load: () => void run(own, 'bash', ['-e'], codeOf('SQLite', 'sh')),
+    query: (sql) => JSON.parse(run(own, 'sqlite3', ['-json', 'sessions.db', sql])),
+  };
+}
+
+/** By its library, since Debian 12 has no `duckdb`: what the page pipes into it, line for line. */
+function openDuckDb(own: string): Database {
+  const library = import.meta.resolve('@duckdb/node-api');
+  const program = `const { DuckDBInstance } = await import(${JSON.stringify(library)});
+    const sql = (await import('node:fs')).readFileSync(0, 'utf8');
+    const connection = await (await DuckDBInstance.create('sessions.duckdb')).connect();
+    const answer = await connection.runAndReadAll(sql);
+    process.stdout.write(JSON.stringify(answer.getRowObjectsJson()));`;
+  const ask = (sql: string) =>
+    JSON.parse(run(own, process.execPath, ['--input-type=module', '--eval', program], sql));
+  const [, piped = ''] = /<<'SQL'\n(.*)\nSQL/s.exec(codeOf('DuckDB', 'sh')) ?? [];
+  const statements = piped.replace('.read table.sql', codeOf('The table', 'sql'));
+  return { load: () => ask(statements), query: ask };
+}
+
+async function openPostgres(own: string): Promise<Database> {
+  const data = createTempFolder(onTestFinished);
+  // Postgres refuses to run as root.
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) chownSync(data, NOBODY, NOBODY);
+  const asNobody = ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'];
+  const [command = '', ...before] = isRoot ? [...asNobody, 'env'] : ['env'];
+  const bin = postgresFolder();
+  const init = [`${bin}/initdb`, '--username=test', '--auth=trust', '--no-sync', `${data}/db`];
+  run(own, command, [...before, ...init]);
+  const server = new TestProcess(onTestFinished, {
+    command,
+    args: [
+      ...[...before, `${bin}/postgres`, '-D', `${data}/db`, '-F'],
+      ...['-c', 'listen_addresses=', '-c', `unix_socket_directories=${data}`],
+    ],
   });
+  const env = { ...process.env, PGHOST: data, PGUSER: 'test', PGDATABASE: 'postgres' };
+  const psql = (sql: string) =>
+    run(own, 'psql', ['--tuples-only', '--no-align', '--command', sql], '', env);
+  await until(() => spawnSync('psql', ['--command', 'SELECT 1'], { env }).status, {
+    what: 'Postgres to answer',
+    timeoutMs: 30_000,
+    isDone: (status) => status === 0,
+    show: () => server.describe(),
+  });
+  writeFileSync(join(own, 'insert.sql'), codeOf('Postgres', 'sql'));
+  return {
+    load: () => void run(own, 'bash', ['-e'], codeOf('Postgres', 'sh'), env),
+    query: (sql) =>
+      JSON.parse(psql(`SELECT json_agg(answer) FROM (${sql.replace(/;\s*$/, '')}) AS answer`)),
+  };
+}
+
+/** Debian keeps the programs of the server out of the PATH. */
+function postgresFolder(): string {
+  const versions = existsSync(POSTGRES) ? readdirSync(POSTGRES) : [];
+  const newest = versions.toSorted((left, right) => Number(right) - Number(left))[0];
+  if (newest === undefined) throw new Error(`No Postgres in ${POSTGRES}`);
+  return join(POSTGRES, newest, 'bin');
+}
+
+describe('docs/sql.md', () => {
+  it.each([
+    ['SQLite', openSqlite, '\ufffd'],
+    ['DuckDB', openDuckDb, '\0'],
+    ['Postgres', openPostgres, '\ufffd'],
+  ])(
+    'loads into %s what is there once, and answers as report does',
+    async (_, open, nul) => {
+      const own = createTempFolder(onTestFinished);
+      writeRecords(own);
+      writeFileSync(join(own, 'table.sql'), codeOf('The table', 'sql'));
+      const { load, query } = await open(own);
+      load();
+      load();
+      const expected = billByUser(own);
+      const answer = query(codeOf('Questions', 'sql'));
+      expect(new Set(answer.map(rounded))).toEqual(
+        new Set(
+          expected.map((row) =>
+            rounded({
+              realm: row.realm,
+              user_name: row.user.replace('\0', nul),
+              sessions: row.sessions,
+              minutes: row.minutes,
+              gb: row.billed_bytes / 1e9,
+              incomplete: row.incomplete_sessions,
+            }),
+          ),
+        ),
+      );
+      const [counts] = query('SELECT count(*) AS n, count(relayed) AS known FROM sessions');
+      expect(Object.values(counts ?? {}).map(Number)).toEqual([440, NAMES.length * 27]);
+      const [first] = query('SELECT min(CAST(started_at AS TEXT)) AS began FROM sessions');
+      expect(first?.['began']).toMatch(/^2026-10-05.09:00:00/);
+    },
+    60_000,
+  );
 });
 
 function toLine(row: unknown): string {
   return JSON.stringify(row);
 }
 
-function rounded(row: Record<string, unknown>): string {
-  return JSON.stringify(row, (_, value: unknown) =>
-    typeof value === 'number' ? Number(value.toFixed(9)) : value,
-  );
+/** Whole numbers beyond 2^53 come as text from some. */
+function rounded(row: Readonly<Record<string, unknown>>): string {
+  const { realm, user_name, ...numbers } = row;
+  const values = Object.entries(numbers).map(([name, value]) => [name, Number(value).toFixed(9)]);
+  return JSON.stringify([realm, user_name, values]);
 }

@@ -18,6 +18,7 @@ export const REQUIRED_COMMANDS = [
   { command: 'victoria-metrics', package: 'victoria-metrics' },
   { command: 'chromium', package: 'chromium' },
   { command: 'sqlite3', package: 'sqlite3' },
+  { command: 'pg_ctlcluster', package: 'postgresql' },
   { command: 'jq', package: 'jq' },
   { command: 'jsonnet', package: 'jsonnet' },
   { command: 'tcpdump', package: 'tcpdump' },

@@ -20,7 +20,7 @@ describe('planPackages', () => {
       kind: 'install',
       packages: [
         ...['redis-server', 'coturn', 'prometheus', 'victoria-metrics', 'chromium', 'sqlite3'],
-        ...['jq', 'jsonnet', 'tcpdump', 'openssl'],
+        ...['postgresql', 'jq', 'jsonnet', 'tcpdump', 'openssl'],
       ],
     });
   });
