@@ -69,6 +69,7 @@ beforeAll(async () => {
   addresses.set('prometheus-east.example.org:9090', east.address);
   await runPrometheus(cleanup.defer, {
     config: recipe('prometheus-agent.yml'),
+    isAgent: true,
     args: [agentFlag()],
   });
   const global = await runPrometheus(cleanup.defer, { config: recipe('prometheus-global.yml') });

@@ -11,9 +11,10 @@ import { until } from './until.ts';
 export interface PrometheusServer {
   /** "127.0.0.1:34567". */
   readonly address: string;
-  /** An instant query; one entry per series of the answer. Throws when Prometheus refuses it. */
+  /** An instant query, of now or of a Unix time; one entry per series of the answer. Throws when refused. */
   query(
     expression: string,
+    unixSeconds?: number,
   ): Promise<Array<{ readonly labels: Record<string, unknown>; readonly value: number }>>;
 }
 
@@ -34,17 +35,20 @@ export async function startPrometheusServer(
   const config = aimConfig(readFileSync(SHIPPED_CONFIG, 'utf8'), target);
   return runPrometheus(defer, {
     config: ownEndpoint === undefined ? config : withCoturn(config, ownEndpoint),
-    args: [
-      ...(history === undefined ? [] : [`--storage.tsdb.path=${history}`]),
-      '--storage.tsdb.retention.time=90d',
-    ],
+    ...(history === undefined ? {} : { data: history }),
+    args: ['--storage.tsdb.retention.time=90d'],
   });
 }
 
-/** A running `prometheus` with this configuration, and with its data in a folder of its own. */
+/** A running `prometheus` with this configuration, as an agent or as a server with blocks in `data`. */
 export async function runPrometheus(
   defer: Defer,
-  options: { readonly config: string; readonly args?: readonly string[] },
+  options: {
+    readonly config: string;
+    readonly data?: string;
+    readonly isAgent?: boolean;
+    readonly args?: readonly string[];
+  },
 ): Promise<PrometheusServer> {
   const { first: port } = await claimPorts(defer);
   const folder = createTempFolder(defer);
@@ -57,6 +61,8 @@ export async function runPrometheus(
       `--config.file=${configFile}`,
       `--web.listen-address=${address}`,
       '--log.level=warn',
+      // Debian's has a folder of the machine as its default.
+      `--storage.${options.isAgent ? 'agent' : 'tsdb'}.path=${options.data ?? join(folder, 'data')}`,
       ...(options.args ?? []),
     ],
     cwd: folder,
@@ -67,7 +73,7 @@ export async function runPrometheus(
     isDone: ({ ok }) => ok,
     show: ({ status }) => `${status}\n${server.describe()}`,
   });
-  return { address, query: (expression) => queryPrometheus(address, expression) };
+  return { address, query: (...asked) => queryPrometheus(address, ...asked) };
 }
 
 /**
@@ -118,8 +124,9 @@ export function withCoturn(config: string, target: string): string {
 export async function queryPrometheus(
   address: string,
   expression: string,
+  unixSeconds: number = Date.now() / 1000,
 ): ReturnType<PrometheusServer['query']> {
-  const parameters = new URLSearchParams({ query: expression });
+  const parameters = new URLSearchParams({ query: expression, time: String(unixSeconds) });
   const response = await fetch(`http://${address}/api/v1/query?${parameters}`);
   const answer: unknown = await response.json();
   const { data } = isObject(answer) ? answer : {};
