@@ -7,7 +7,7 @@ import { USER_FAMILIES } from '../src/metrics/user-metrics.ts';
 import { WebStats } from '../src/metrics/web-metrics.ts';
 import { RecordStats } from '../src/records/record-queue.ts';
 import { StateStats } from '../src/state/state-keeper.ts';
-import { renderBrowserTable, renderVersionTable } from './measured-tables.ts';
+import { renderBrowserTable, renderDayTable, renderVersionTable } from './measured-tables.ts';
 
 /** A document with a table that is made of the code, between two marks with its name. */
 export interface GeneratedTable {
@@ -24,6 +24,7 @@ export const GENERATED_TABLES: readonly GeneratedTable[] = [
   { name: 'records', file: 'records.md', render: renderRecordTable },
   { name: 'versions', file: '../README.md', render: renderVersionTable },
   { name: 'browsers', file: 'accounting.md', render: renderBrowserTable },
+  { name: 'day', file: 'billing.md', render: renderDayTable },
 ];
 
 /** What the type of a registered metric does not tell of it. */

@@ -59,6 +59,42 @@ function differencesOf(version: string): string {
     .join('; ');
 }
 
+/** What `test/e2e/day-bill.e2e.test.ts` has seen of one realm; bytes. */
+interface DayRow {
+  readonly realm: string;
+  readonly sessions: number;
+  readonly prometheus: DayBytes;
+  readonly records: DayBytes;
+  readonly report: DayBytes & { readonly billed: number };
+}
+
+interface DayBytes {
+  readonly received: number;
+  readonly peerReceived: number;
+}
+
+/** A day as Prometheus, the records and the bill tell it. */
+export function renderDayTable(): string {
+  const lines = readMeasured<DayRow[]>('day').map(
+    ({ realm, sessions, prometheus, records, report }) => {
+      const [counted, recorded] = [prometheus, records].map(({ received, peerReceived }) => {
+        const [client, peer, both] = [received, peerReceived, received + peerReceived].map(grouped);
+        return `${client} + ${peer} = ${both}`;
+      });
+      return `| ${[realm, sessions, counted, recorded, grouped(report.billed)].join(' | ')} |`;
+    },
+  );
+  return [
+    '| realm | sessions | Prometheus | records | `report` |',
+    '|---|---|---|---|---|',
+    ...lines,
+  ].join('\n');
+}
+
+function grouped(number: number): string {
+  return number.toLocaleString('en');
+}
+
 /** What was sent or received by one end of a call, taken apart. */
 interface ExplainedRow {
   readonly user: string;
@@ -102,8 +138,7 @@ export function renderBrowserTable(): string {
 /** `20,400 + 640 + 172 = 21,212` */
 function sumOf({ getStats, checks, afterwards, headers, record }: ExplainedRow): string {
   const parts = [getStats, checks, afterwards, ...(headers === 0 ? [] : [headers])];
-  const shown = parts.map((part) => part.toLocaleString('en')).join(' + ');
-  return `${shown} = ${record.toLocaleString('en')}`;
+  return `${parts.map(grouped).join(' + ')} = ${grouped(record)}`;
 }
 
 function readMeasured<T>(name: string): T {
