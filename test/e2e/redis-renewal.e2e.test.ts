@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
 import { type Certificate, CertificateAuthority } from '../support/certificate-authority.ts';
-import { startExporter } from '../support/exporter-process.ts';
+import { launchExporter, startExporter } from '../support/exporter-process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
+import { startSentinel } from '../support/redis-setups.ts';
 import { connectStatsPublisher } from '../support/stats-publisher.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
@@ -94,4 +95,38 @@ it('reads authority, client certificate and password anew on every connection', 
   await exporter.stop();
   const output = [...exporter.process.stdout, ...exporter.process.stderr].join('\n');
   expect(output).not.toMatch(/first-4471|second-9036|PRIVATE KEY/);
+});
+
+it('asks Sentinels with another password once it stands in the file', async () => {
+  const file = join(createTempFolder(onTestFinished), 'password');
+  writeFileSync(file, 'outdated-1\n');
+  const redis = await startRedisServer(onTestFinished);
+  const sentinel = await startSentinel(onTestFinished, {
+    ...{ master: 'main', masterPort: redis.port },
+    lines: ['user watcher on >renewed-2 +sentinel|get-master-addr-by-name', 'user default off'],
+  });
+  const exporter = launchExporter(onTestFinished, {
+    args: [
+      ...['--redis.url', `redis+sentinel://127.0.0.1:${sentinel.port}/main#main`],
+      ...['--redis.sentinel-user', 'watcher', '--redis.sentinel-password-file', file],
+    ],
+  });
+  await exporter.listening();
+  const why = /^no Sentinel tells where master main is: user or password is wrong: WRONGPASS/;
+  const told = (): string[] =>
+    exporter.log.filter(({ level }) => level === 'warn').map(({ reason }) => String(reason));
+  await until(told, { what: 'the reason', isDone: (reasons) => reasons.length > 0 });
+  expect((await exporter.get('/readyz')).status).toBe(503);
+  writeFileSync(file, 'renewed-2\n');
+  await exporter.ready();
+  expect(told()).toEqual([expect.stringMatching(why)]);
+
+  const publisher = connectStatsPublisher(onTestFinished, { port: redis.port, database: 0 });
+  const allocation = { realm: 'r', username: 'bob', id: '001000000000000001' };
+  await publisher.begin(allocation);
+  await publisher.relay(allocation, 5_000);
+  await publisher.end(allocation);
+  const [record] = await exporter.untilRecords(1);
+  expect(record).toMatchObject({ username: 'bob', received_bytes: 5_000, complete: true });
+  expect(exporter.process.stderr.join('\n')).not.toMatch(/outdated-1|renewed-2/);
 });
