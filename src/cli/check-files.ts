@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { ConfigError, quote } from '../config/config-error.ts';
 import { datedPath } from '../config/values.ts';
 import { errorCode } from '../log.ts';
-import { checkState } from '../state/restore.ts';
+import { checkState } from '../state/state-file.ts';
 
 /**
  * Checks that records and state can be written where the flags say. Makes and changes nothing.

@@ -3,7 +3,6 @@ import type { ConnectionContext, Place } from '../sources/redis/connection.ts';
 import { readAllStatusKeys, scanStatusKeys } from '../sources/redis/status-scan.ts';
 import { messageOf } from './connect.ts';
 import { type Finding, fail, ok, warn } from './report.ts';
-import { databasesWithKeys } from './server-info.ts';
 
 /** How many databases Redis has unless told otherwise; looked at where INFO does not tell. */
 const USUAL_DATABASES = 16;
@@ -129,6 +128,24 @@ export async function countClusterKeys(place: Place, context: ConnectionContext)
   } catch (error) {
     return fail('status keys', `cannot be read, ${messageOf(error)}`, 'make every node reachable');
   }
+}
+
+/** Numbers of the databases that have keys, by INFO; undefined where that is not told. */
+async function databasesWithKeys(redis: Redis): Promise<number[] | undefined> {
+  try {
+    return parseKeyspace(await redis.info('keyspace'));
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Reads the keyspace section of INFO.
+ *
+ *     db0:keys=3,expires=0,avg_ttl=0
+ */
+export function parseKeyspace(info: string): number[] {
+  return [...info.matchAll(/^db(\d+):keys=[1-9]/gm)].map(([, number]) => Number(number));
 }
 
 async function statusKeys(redis: Redis): Promise<Set<string>> {

@@ -15,8 +15,7 @@ import { countClusterKeys, gatherKeys, judgeKeys } from './database.ts';
 import { Listener } from './listener.ts';
 import { checkPermissions } from './permissions.ts';
 import { type Diagnosis, type Finding, fail, ok } from './report.ts';
-import { checkVersion } from './server-info.ts';
-import { checkSettings } from './settings.ts';
+import { checkSettings, checkVersion } from './settings.ts';
 
 /** coturn sets a key and publishes its status right after; how far apart they may be, in ms. */
 const KEY_DELAY_MS = 250;

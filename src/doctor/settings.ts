@@ -2,6 +2,9 @@ import type { Redis } from 'ioredis';
 import { isDenied, messageOf } from './connect.ts';
 import { type Finding, ok, warn } from './report.ts';
 
+/** The oldest Redis whose ACL can keep an exporter from writing. */
+const ACL_SINCE_MAJOR = 6;
+
 const MIB = 1024 * 1024;
 /** Smaller limits than these may cut a subscriber off in a burst. */
 const ENOUGH_HARD = 128 * MIB;
@@ -19,6 +22,35 @@ type SettingName = (typeof NAMES)[number];
 
 /** Settings of a Redis as it tells them; one that it does not know is missing. */
 export type Settings = ReadonlyMap<SettingName, string>;
+
+/** Tells which Redis this is. */
+export async function checkVersion(redis: Redis): Promise<Finding> {
+  try {
+    const info = await redis.info('server');
+    return judgeVersion(info);
+  } catch (error) {
+    const why = isDenied(error) ? 'INFO is denied' : messageOf(error);
+    return ok('version', `not told, ${why}; that does no harm`);
+  }
+}
+
+/**
+ * Judges the text of INFO.
+ *
+ *     redis_version:7.0.15
+ */
+export function judgeVersion(info: string): Finding {
+  const valkey = /^valkey_version:(\S+)/m.exec(info)?.[1];
+  if (valkey !== undefined) return ok('version', `Valkey ${valkey}`);
+  const version = /^redis_version:(\S+)/m.exec(info)?.[1];
+  if (version === undefined) return ok('version', 'not told');
+  if (Number.parseInt(version, 10) >= ACL_SINCE_MAJOR) return ok('version', `Redis ${version}`);
+  return warn(
+    'version',
+    `Redis ${version}, works but gets no security fixes`,
+    'upgrade to a Redis or Valkey that is maintained',
+  );
+}
 
 /** Reads the settings that matter to events and keys, and judges them. */
 export async function checkSettings(redis: Redis): Promise<Finding[]> {

@@ -5,8 +5,7 @@ import type { Tracker } from '../domain/tracker.ts';
 import type { Hide } from '../domain/user.ts';
 import { type Journal, RecordJournal } from './journal.ts';
 import { StateLock } from './lock.ts';
-import { readState, unusable } from './restore.ts';
-import { clearFinal, writeStateFile } from './snapshot.ts';
+import { clearFinal, readState, unusable, writeStateFile } from './state-file.ts';
 import { STATE_FORMAT, type StateHeader } from './state-format.ts';
 
 /** What a {@link StateKeeper} works with. */

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { judgeKeys, type KeyEvidence } from '../../../src/doctor/database.ts';
+import { judgeKeys, type KeyEvidence, parseKeyspace } from '../../../src/doctor/database.ts';
 import { aclCommand } from '../../../src/doctor/permissions.ts';
-import { judgeVersion, parseKeyspace } from '../../../src/doctor/server-info.ts';
-import { judgeSettings, type Settings } from '../../../src/doctor/settings.ts';
+import { judgeSettings, judgeVersion, type Settings } from '../../../src/doctor/settings.ts';
 
 const MIB = 1024 * 1024;
 

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSy
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SavedSession } from '../../../src/domain/saved-session.ts';
-import { checkState, readState, type StateSummary } from '../../../src/state/restore.ts';
+import { checkState, readState, type StateSummary } from '../../../src/state/state-file.ts';
 import { renderSession } from '../../../src/state/state-format.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 import { FINISHED, SAVED_AT, SESSION, stateText } from './saved.ts';

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SavedSession } from '../../../src/domain/saved-session.ts';
-import { writeStateFile } from '../../../src/state/snapshot.ts';
+import { writeStateFile } from '../../../src/state/state-file.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 import { FINISHED, parseState, SAVED_AT, SESSION, stateText } from './saved.ts';
 
@@ -147,7 +147,7 @@ function writeWithinOneKilobyte(path: string): { stdout: string; stderr: string 
   const plain: SavedSession = { ...SESSION, username: '', open: [] };
   const rest = Buffer.byteLength(stateText([plain])) - 4;
   const session = { ...plain, username: 'x'.repeat(1024 - rest) };
-  const source = fileURLToPath(new URL('../../../src/state/snapshot.ts', import.meta.url));
+  const source = fileURLToPath(new URL('../../../src/state/state-file.ts', import.meta.url));
   const script = `import { writeStateFile } from ${JSON.stringify(source)};
     const session = JSON.parse(process.env.SESSION);
     await writeStateFile(process.env.STATE, [session], ${JSON.stringify(HEADER)}).then(

@@ -1,14 +1,16 @@
-import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { closeSync, constants, openSync, readSync, writeSync } from 'node:fs';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { SavedSession } from '../domain/saved-session.ts';
 import { errorCode } from '../log.ts';
-import { parseStateHeader, parseStateLine, type StateHeader } from './state-format.ts';
-
-/** How much is read before the event loop gets its turn: some hundred sessions, about 5 ms of work. */
-const CHUNK_BYTES = 256 * 1024;
-/** The longest line that is read; a session with a thousand allocations is below a tenth of it. */
-const MAX_LINE_BYTES = 16 * 1024 * 1024;
-const LF = 10;
+import {
+  parseStateHeader,
+  parseStateLine,
+  renderEnd,
+  renderHeader,
+  renderSession,
+  type StateHeader,
+} from './state-format.ts';
 
 /** What {@link readState} hands on while it reads. */
 export interface StateReader {
@@ -23,6 +25,57 @@ export interface StateSummary {
   readonly badLines: number;
   /** Its end is missing: some sessions are not there. */
   readonly isCut: boolean;
+}
+
+/** How much text is made before the event loop gets its turn, in characters; about 2 ms of work. */
+const SLICE_LENGTH = 128 * 1024;
+/** More than the first line of a state file has. */
+const HEADER_BYTES = 1024;
+/** How much is read before the event loop gets its turn: some hundred sessions, about 5 ms of work. */
+const CHUNK_BYTES = 256 * 1024;
+/** The longest line that is read; a session with a thousand allocations is below a tenth of it. */
+const MAX_LINE_BYTES = 16 * 1024 * 1024;
+const LF = 10;
+
+/**
+ * Writes a state file beside the old one and puts it in its place, so that there is a whole one at
+ * any moment.
+ *
+ * @throws what the system says; the old file is there still
+ */
+export async function writeStateFile(
+  path: string,
+  sessions: Iterable<SavedSession>,
+  header: Omit<StateHeader, 'format' | 'version'>,
+): Promise<void> {
+  const fresh = `${path}.tmp`;
+  await rm(fresh, { force: true });
+  // Exclusively: not through a link that somebody left there. Sessions hold user names and addresses:
+  // for nobody else on the machine.
+  const file = await open(fresh, 'wx', 0o600);
+  try {
+    await file.appendFile(renderHeader(header));
+    const count = await writeSessions(file, sessions);
+    await file.appendFile(renderEnd(count));
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(fresh, path);
+  await syncFolder(dirname(path));
+}
+
+/** Notes in a state file, without taking space, that it is no longer the last word of its writer. */
+export function clearFinal(path: string): void {
+  const mark = '"isFinal":true';
+  const fd = openSync(path, 'r+');
+  try {
+    const start = Buffer.alloc(HEADER_BYTES);
+    const at = start.subarray(0, readSync(fd, start, 0, HEADER_BYTES, 0)).indexOf(mark);
+    if (at >= 0) writeSync(fd, 'null', at + mark.length - 'true'.length);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /**
@@ -72,6 +125,32 @@ export async function checkState(path: string): Promise<void> {
     });
   } catch (error) {
     if (!(error instanceof Error && error.cause === stop)) throw error;
+  }
+}
+
+/** By `appendFile`, which goes on until all is written: `write` may stop half-way on a full disk. */
+async function writeSessions(file: FileHandle, sessions: Iterable<SavedSession>): Promise<number> {
+  let count = 0;
+  let text = '';
+  for (const session of sessions) {
+    text += renderSession(session);
+    count += 1;
+    if (text.length >= SLICE_LENGTH) {
+      await file.appendFile(text);
+      text = '';
+    }
+  }
+  await file.appendFile(text);
+  return count;
+}
+
+/** Without this a power cut may undo the renaming. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 
