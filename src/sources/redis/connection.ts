@@ -26,6 +26,9 @@ const PROBE_MS = 5_000;
 /** How often it is asked until it tells more than that it hangs up. */
 const MAX_PROBES = 5;
 
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 10_000;
+
 /** What connections to one source are made of. */
 export interface ConnectionContext {
   readonly config: RedisSourceConfig;
@@ -228,6 +231,15 @@ export async function selectDatabase(
         ];
     throw new ConnectionFailure({ finding: `${finding} (${said})`, fix }, error);
   }
+}
+
+/**
+ * How long to wait before attempt number `attempt` (from 1), in ms: doubling, within limits, and
+ * spread by `random` (0 to 1) so that many exporters do not come back at the same moment.
+ */
+export function retryDelayMs(attempt: number, random: number): number {
+  const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10));
+  return Math.round(limit * (0.5 + random / 2));
 }
 
 /**

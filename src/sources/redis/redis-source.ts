@@ -16,14 +16,12 @@ import {
   openConnection,
   type Place,
   reasonOf,
+  retryDelayMs,
   selectDatabase,
 } from './connection.ts';
 import { locate } from './locate.ts';
+import { Resync } from './resync.ts';
 import type { Claimant, SameServer } from './same-server.ts';
-import { readAllStatusKeys } from './status-scan.ts';
-
-const FIRST_RETRY_MS = 100;
-const LAST_RETRY_MS = 10_000;
 
 /**
  * How often Redis is asked for a sign of life, in ms. A subscriber hears nothing from an idle coturn,
@@ -34,9 +32,6 @@ const PULSE_MS = 1_000;
 
 /** Pulses without an answer until the connection is given up. Not a time: we may have been stopped. */
 const MAX_MISSED_PULSES = 10;
-
-/** How soon after a scan ids may ask for another, in ms: reading many keys is work for Redis. */
-const EARLY_SCAN_MS = 5_000;
 
 /** How long a source that is the same server as another stays away, in ms. */
 const SAME_SERVER_RETRY_MS = 30_000;
@@ -71,13 +66,8 @@ interface Connecting {
 interface Subscribed {
   readonly kind: 'subscribed';
   readonly life: AbortController;
-  readonly redis: Redis;
-  readonly place: Place;
   readonly pulse: NodeJS.Timeout;
-  /** Of the next scan of the status keys; undefined while one is under way. */
-  resync: NodeJS.Timeout | undefined;
-  /** When the last scan began, in ms. */
-  scannedMs: number;
+  readonly resync: Resync;
 }
 
 /**
@@ -148,7 +138,6 @@ export class RedisSource implements Source, Claimant {
         break;
       case 'subscribed':
         clearInterval(before.pulse);
-        clearTimeout(before.resync);
         before.life.abort();
         break;
       case 'stopped':
@@ -258,16 +247,8 @@ export class RedisSource implements Source, Claimant {
     this.#provenMs = nowMs();
     this.#notedMs = 0;
     const pulse = this.#startPulse(redis, life).unref();
-    const state: Subscribed = {
-      kind: 'subscribed',
-      life,
-      redis,
-      place,
-      pulse,
-      resync: undefined,
-      scannedMs: 0,
-    };
-    this.#enter(state);
+    const resync = this.#startResync(place, life.signal);
+    this.#enter({ kind: 'subscribed', life, pulse, resync });
     this.#failures = 0;
     this.#told.clear();
     this.#detail = 'subscribed';
@@ -277,7 +258,6 @@ export class RedisSource implements Source, Claimant {
     } else {
       this.#log.info('subscribed');
     }
-    void this.#resync(state, 0);
   }
 
   /**
@@ -307,7 +287,7 @@ export class RedisSource implements Source, Claimant {
       missed = 0;
     };
     return setInterval(() => {
-      this.#resyncIfDue(life);
+      if (this.#state.kind === 'subscribed') this.#state.resync.hurry();
       if (askedMs !== undefined) {
         missed += 1;
         if (missed >= MAX_MISSED_PULSES) this.#lose(life, new Error('no answer to PING'));
@@ -358,55 +338,20 @@ export class RedisSource implements Source, Claimant {
     this.#enter({ kind: 'waiting', retry: setTimeout(() => this.#connect(), delayMs) });
   }
 
-  /** Compares what is known with the status keys, now and at every interval, while subscribed. */
-  async #resync(state: Subscribed, failures: number): Promise<void> {
-    const { sink, nowMs, resyncIntervalMs, config } = this.#options;
-    const { signal } = state.life;
-    let failed = failures;
-    try {
-      const startedMs = nowMs();
-      state.scannedMs = startedMs;
-      const scan = sink.beginScan(this.#origin, startedMs);
-      const context = this.#context(signal);
-      for await (const entries of readAllStatusKeys(state.place, context)) {
-        if (signal.aborted) return;
-        for (const { key, value } of entries) scan.found(key, value, nowMs());
-      }
-      if (signal.aborted) return;
-      // coturn sets keys on the node it talks to; those of the slots of others are refused to it.
-      this.#resynced(scan.end(config.endpoint.kind === 'cluster'), nowMs() - startedMs);
-      failed = 0;
-    } catch (error) {
-      if (signal.aborted) return;
-      const failure = await explain(error, state.place, this.#context(signal));
-      if (signal.aborted) return;
-      const { finding } = failure.explained;
-      this.#detail = `subscribed, but the status keys cannot be read: ${finding}`;
-      this.#tell(
-        { reason: finding },
-        'status keys cannot be read, live allocations may be missing',
-      );
-      failed += 1;
-    }
-    const delayMs =
-      failed === 0
-        ? resyncIntervalMs
-        : Math.min(resyncIntervalMs, retryDelayMs(failed + 3, Math.random()));
-    state.resync = setTimeout(() => {
-      state.resync = undefined;
-      void this.#resync(state, failed);
-    }, delayMs);
-  }
-
-  /** Does not wait for the interval where a coturn seems to have started anew. */
-  #resyncIfDue(life: AbortController): void {
-    const state = this.#state;
-    if (state.kind !== 'subscribed' || state.life !== life || state.resync === undefined) return;
-    const sinceMs = this.#options.nowMs() - state.scannedMs;
-    if (!this.#origin.keys.isScanDue || sinceMs < EARLY_SCAN_MS) return;
-    clearTimeout(state.resync);
-    state.resync = undefined;
-    void this.#resync(state, 0);
+  #startResync(place: Place, signal: AbortSignal): Resync {
+    const { sink, nowMs, resyncIntervalMs } = this.#options;
+    return new Resync({
+      ...{ sink, origin: this.#origin, place, context: this.#context(signal), nowMs },
+      intervalMs: resyncIntervalMs,
+      onScan: (result, milliseconds) => this.#resynced(result, milliseconds),
+      onFailure: ({ finding }) => {
+        this.#detail = `subscribed, but the status keys cannot be read: ${finding}`;
+        this.#tell(
+          { reason: finding },
+          'status keys cannot be read, live allocations may be missing',
+        );
+      },
+    });
   }
 
   #resynced(result: ScanResult, milliseconds: number): void {
@@ -426,13 +371,4 @@ export class RedisSource implements Source, Claimant {
     this.#log[this.#told.has(key) ? 'debug' : 'warn'](fields, message);
     this.#told.add(key);
   }
-}
-
-/**
- * How long to wait before attempt number `attempt` (from 1), in ms: doubling, within limits, and
- * spread by `random` (0 to 1) so that many exporters do not come back at the same moment.
- */
-export function retryDelayMs(attempt: number, random: number): number {
-  const limit = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempt - 1, 10));
-  return Math.round(limit * (0.5 + random / 2));
 }
