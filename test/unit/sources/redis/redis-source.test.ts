@@ -152,6 +152,7 @@ describe('RedisSource', () => {
     await resynced(scene);
     const lives = [1, 2].map((id) => `${keyOf(id)}/status`);
     for (const key of lives) await redis.publish(key, NEW);
+    await until(() => scene.stats.events.new, { what: 'both', isDone: (count) => count === 2 });
     scene.sink.nowMs += 10_000;
     // It deletes the keys of its former life, gives out the first id again, and sets its key.
     await redis.set(lives[0] ?? '', NEW);
