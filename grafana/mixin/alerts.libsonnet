@@ -5,7 +5,8 @@
   // Where an alert stands apart from others of its kind.
   local exporter = '%(clusterLabel)s, job, instance' % config,
   local source = exporter + ', source',
-  local words = config { exporter: exporter, source: source },
+  local server = exporter + ', server',
+  local words = config { exporter: exporter, source: source, server: server },
 
   // Without the line end of a text that has but one line.
   local oneLine(text) =
@@ -126,6 +127,37 @@
     |||, {
       summary: 'No event from coturn although sessions are live',
       description: 'The last event of {{ $labels.instance }} is {{ $value | humanizeDuration }} old.',
+    }),
+
+    // A server whose sessions ended by a word of its own is idle, and may be silent for days. One
+    // that lost its last connection to the embedded statsdb has stopped, or its network has.
+    alert('CoturnServerSilent', 'warning', |||
+      (
+        max by (%(server)s) (max without (%(replicaLabel)s) (coturn_server_connections)) == 0
+          and on (%(exporter)s)
+        max by (%(exporter)s) (max without (%(replicaLabel)s) (coturn_server_connections)) > 0
+      )
+        or
+      (
+        time() - max by (%(server)s) (
+          max without (%(replicaLabel)s) (coturn_server_last_event_timestamp_seconds) > 0
+        ) > on () group_left () max(coturn:silence_seconds:limit)
+          and on (%(server)s)
+        (
+          sum by (%(server)s) (max without (%(replicaLabel)s) (coturn_allocations)) > 0
+            or
+          sum by (%(server)s) (max without (%(replicaLabel)s) (
+            increase(coturn_allocations_closed_total{reason="expired"}[30m])
+          )) > 0
+        )
+      )
+    |||, {
+      hold: '5m',
+      summary: 'Coturn {{ $labels.server }} is silent',
+      description: |||
+        It has no connection to {{ $labels.instance }} while others have, or it held sessions of
+        which nothing was heard for longer than a refresh takes. Its calls may have ended with it.
+      |||,
     }),
 
     alert('CoturnEventsRejected', 'warning', |||

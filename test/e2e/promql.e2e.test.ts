@@ -13,7 +13,7 @@ import { until } from '../support/until.ts';
 import { RULE_FILES, rulesOf } from '../unit/deploy/rule-files.ts';
 import { panelQueries } from '../unit/grafana/dashboards.ts';
 import { DEFAULT_VALUES, substitute } from '../unit/grafana/grafana-variables.ts';
-import { AHEAD, REGISTERED } from '../unit/grafana/known-metrics.ts';
+import { REGISTERED } from '../unit/grafana/known-metrics.ts';
 import { selectedMetrics, selectorsOf } from '../unit/grafana/promql.ts';
 
 /**
@@ -64,15 +64,12 @@ const LOOKED_AT = RULES.filter(({ isAlert }) => isAlert).flatMap(({ name, expr }
   seriesOf(expr).map((series) => ({ name: `${name}: ${series}`, expr: series })),
 );
 const ALERTS = RULES.filter(({ isAlert }) => isAlert);
-const ALL_EXPRESSIONS = [
+const EXPRESSIONS = [
   ...QUERIES,
   ...RECORDS.map(({ name, expr }) => ({ name: `rule ${name}`, expr })),
   ...RECORDS.map(({ name }) => ({ name: `recorded ${name}`, expr: name })),
   ...LOOKED_AT,
 ];
-
-/** Without those on a label that the exporter does not tell yet. */
-const EXPRESSIONS = ALL_EXPRESSIONS.filter(({ expr }) => !isAhead(expr));
 
 const cleanup = createCleanup();
 const answers = new Map<string, number>();
@@ -178,15 +175,6 @@ async function askAll(): Promise<string[]> {
     if (answers.get(name) === 0 && EMPTY_WHEN_HEALTHY[name] === undefined) missing.push(name);
   }
   return missing;
-}
-
-/** Whether it asks for a label of a series that the exporter does not tell yet. */
-function isAhead(expr: string): boolean {
-  return selectorsOf(expr).some(({ name, matchers }) =>
-    (AHEAD[name] ?? []).some(
-      (label) => REGISTERED.get(name)?.has(label) !== true && matchers.includes(`${label}=`),
-    ),
-  );
 }
 
 /** Answers every request with this text; gives its "host:port". */

@@ -1,16 +1,50 @@
 import type { Row } from '../dashboard.ts';
 import { timeSeries } from '../panels.ts';
-import { promRange, SOURCE } from '../queries.ts';
+import { EXPORTER, promRange, SOURCE } from '../queries.ts';
 
 /** How well the exporter is connected to where its events come from. */
 export function sourcesRow(): Row {
   return {
     title: 'Sources',
-    panels: [disconnects(), gaps(), resyncs(), connections(), refused(), droppedReplies()],
+    panels: [
+      servers(),
+      lastHeard(),
+      disconnects(),
+      gaps(),
+      resyncs(),
+      connections(),
+      refused(),
+      droppedReplies(),
+    ],
   };
 }
 
 const PER_MINUTE = (metric: string): string => `rate(${metric}{${SOURCE}}[$__rate_interval]) * 60`;
+
+function servers() {
+  const of = (metric: string): string => `max by (server) (${metric}{${EXPORTER}})`;
+  return timeSeries({
+    title: 'Servers that are up, and their connections',
+    description:
+      'Each coturn by itself: connected to the embedded statsdb, with how many connections, or heard of within a lifetime through a Redis. One that is gone for --server.forget-after leaves.',
+    unit: 'short',
+    targets: [
+      promRange(of('coturn_server_up'), '{{server}} up'),
+      promRange(of('coturn_server_connections'), '{{server}} connections'),
+    ],
+  }).overrideByRegexp('/ up$/', [{ id: 'unit', value: 'bool_yes_no' }]);
+}
+
+function lastHeard() {
+  const heard = `coturn_server_last_event_timestamp_seconds{${EXPORTER}} > 0`;
+  return timeSeries({
+    title: 'Time since each server was heard',
+    description:
+      'Age of the last message of each coturn. An idle one later than 4.6.1 sends nothing: silence counts only where it holds sessions.',
+    unit: 's',
+    targets: [promRange(`time() - max by (server) (${heard})`, '{{server}}')],
+  });
+}
 
 function disconnects() {
   return timeSeries({

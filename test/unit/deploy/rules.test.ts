@@ -88,6 +88,7 @@ describe('alerts', () => {
       'CoturnSourceDown',
       'CoturnNeverConnected',
       'CoturnNoEvents',
+      'CoturnServerSilent',
       'CoturnEventsRejected',
       'CoturnBytesMissed',
       'CoturnUserSeriesLimitReached',

@@ -23,12 +23,6 @@ export const REGISTERED: KnownMetrics = new Map(
   ),
 );
 
-/**
- * Labels that queries may use before the exporter tells them. A query on
- * such a label has no answer yet; whatever sums over it answers with and without.
- */
-export const AHEAD: Readonly<Record<string, readonly string[]>> = { coturn_sessions: ['relayed'] };
-
 /** Of coturn's own endpoint (4.17.1, src/apps/relay/prom_server.c), where that is scraped too. */
 export const OF_COTURN: KnownMetrics = new Map(
   Object.entries({
@@ -44,7 +38,7 @@ export const OF_COTURN: KnownMetrics = new Map(
 /** Every series that a scrape of the exporter leaves in Prometheus, and its labels. */
 export const KNOWN_METRICS: KnownMetrics = new Map([
   ...[...REGISTERED].map(
-    ([name, labels]) => [name, new Set([...labels, ...(AHEAD[name] ?? []), ...OF_TARGET])] as const,
+    ([name, labels]) => [name, new Set([...labels, ...OF_TARGET])] as const,
   ),
   ...OF_PROMETHEUS.map((name) => [name, new Set(OF_TARGET)] as const),
 ]);
