@@ -285,7 +285,7 @@ export class Allocation implements Waiting {
     this.page[this.offset + SUSPECT] = 0;
     if (this.endReason === undefined) {
       this.account.changeLive(this.transport, 1);
-      this.session.noteTrusted();
+      this.session.noteTrusted(this.account);
     }
     const held = this.takeHeld();
     if (held !== undefined) this.report(CLIENT, held);
@@ -336,11 +336,13 @@ export class Allocation implements Waiting {
     account: ServerAccount,
     status: { readonly lifetimeSeconds: number; readonly connection?: Connection },
   ): void {
-    this.account.changeLive(this.transport, -1);
+    const before = this.account;
+    before.changeLive(this.transport, -1);
     own(this).account = account;
     this.page[this.offset + ACCOUNT] = account.number;
     this.describe(status.lifetimeSeconds, status.connection);
     account.changeLive(this.transport, 1);
+    this.session.noteMove(before, account);
   }
 
   /** Joins its session, and counts as live unless it has ended. */

@@ -77,6 +77,8 @@ export class ServerAccount {
   readonly refreshes: number = 0;
   /** Live allocations by transport, of every transport that was ever seen here. */
   readonly live: Map<Transport, number> = new Map();
+  /** Live sessions that began here. */
+  readonly liveSessions: number = 0;
   readonly #links: Link[] = [];
 
   constructor(number: number, realm: string, server: string) {
@@ -136,6 +138,11 @@ export class ServerAccount {
     // A server has few endpoints; who invents others gets no more of our time.
     if (this.#links.length < MAX_LINKS) this.#links.push(link);
     return link;
+  }
+
+  /** Moves the number of live sessions by one. */
+  changeSessions(by: 1 | -1): void {
+    own(this).liveSessions += by;
   }
 
   /** Moves the number of live allocations of `transport` by one. */

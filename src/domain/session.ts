@@ -1,6 +1,6 @@
 import type { Allocation } from './allocation.ts';
 import { addTo, type Few, listOf, removeFrom } from './few.ts';
-import type { EndReason, RealmAccount } from './ledger.ts';
+import type { EndReason, RealmAccount, ServerAccount } from './ledger.ts';
 import type { Relayed } from './relayed.ts';
 import type { SavedSession } from './saved-session.ts';
 import type { Settlement } from './settlement.ts';
@@ -101,10 +101,11 @@ export class Session implements SessionInit {
   /** Those that live and are not suspect. */
   readonly trustedAllocations: number = 0;
   /**
-   * It is in the live gauges: not since all its live allocations were suspect, nor once it is
-   * recorded (design, rules 7 and 13).
+   * The server that it counts for while it is in the live gauges: where its first allocation was, or
+   * `none` where nothing of it lives. Undefined since all its live allocations were suspect, and once
+   * it is recorded (design, rules 7 and 13).
    */
-  readonly isShown: boolean = false;
+  readonly shownOn: ServerAccount | 'none' | undefined = undefined;
   /** How many there were in all. */
   readonly allocationCount: number = 0;
 
@@ -161,7 +162,7 @@ export class Session implements SessionInit {
 
   /** It is in the live gauges again, also where nothing of it lives: until its record is written. */
   resume(): void {
-    if (this.liveAllocations === 0) this.#show();
+    if (this.liveAllocations === 0) this.#show('none');
   }
 
   /** Allocations that live or linger, in no order. */
@@ -241,7 +242,7 @@ export class Session implements SessionInit {
     own(this).allocationCount += 1;
     if (allocation.endReason !== undefined) return;
     own(this).liveAllocations += 1;
-    if (!allocation.suspect) this.noteTrusted();
+    if (!allocation.suspect) this.noteTrusted(allocation.account);
   }
 
   /** One of its live allocations became suspect. */
@@ -251,22 +252,38 @@ export class Session implements SessionInit {
   }
 
   /** One of its live allocations is not suspect, or not any more. */
-  noteTrusted(): void {
+  noteTrusted(account: ServerAccount): void {
     own(this).trustedAllocations += 1;
-    this.#show();
+    this.#show(account);
+  }
+
+  /** A status message told that an allocation is on another server than it was thought to be. */
+  noteMove(from: ServerAccount, to: ServerAccount): void {
+    if (this.shownOn !== from) return;
+    from.changeSessions(-1);
+    to.changeSessions(1);
+    own(this).shownOn = to;
+  }
+
+  /** It is in the live gauges. */
+  get isShown(): boolean {
+    return this.shownOn !== undefined;
   }
 
   /** Leaves the live gauges. */
   hide(): void {
-    if (!this.isShown) return;
-    own(this).isShown = false;
+    const { shownOn } = this;
+    if (shownOn === undefined) return;
+    own(this).shownOn = undefined;
+    if (shownOn !== 'none') shownOn.changeSessions(-1);
     this.account.changeLive(this.relayedSoFar, -1);
     this.user.changeLive(-1);
   }
 
-  #show(): void {
+  #show(on: ServerAccount | 'none'): void {
     if (this.isShown) return;
-    own(this).isShown = true;
+    own(this).shownOn = on;
+    if (on !== 'none') on.changeSessions(1);
     this.account.changeLive(this.relayedSoFar, 1);
     this.user.changeLive(1);
   }

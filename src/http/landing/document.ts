@@ -3,7 +3,14 @@ import { html, Markup } from './html.ts';
 import { SCRIPT } from './refresh.ts';
 import { UNKNOWN_HOST } from './setup.ts';
 import { STYLE } from './style.ts';
-import { type LandingView, MAX_SHOWN_REALMS, type RealmLine, type SourceLine } from './view.ts';
+import {
+  type LandingView,
+  MAX_SHOWN_REALMS,
+  MAX_SHOWN_SERVERS,
+  type RealmLine,
+  type ServerLine,
+  type SourceLine,
+} from './view.ts';
 
 const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%232257c9'/%3E%3Cpath d='M3 6h8M8 3l3 3-3 3M13 10H5m3-3-3 3 3 3' transform='translate(0 0)' fill='none' stroke='%23fff' stroke-width='1.4'/%3E%3C/svg%3E";
@@ -36,6 +43,7 @@ ${renderHeader(view, metricsPath)}
 ${view.setup.length > 0 ? renderSetup(view.setup) : ''}
 ${renderCards(view)}
 ${renderRealms(view.realms)}
+${renderServers(view)}
 <div class="pair">
 <div>
 ${renderSources(view.sources)}
@@ -116,6 +124,33 @@ ${realms.length > 0 ? table : html`<p class="quiet">No realm has been seen yet.<
 function renderRealm(line: RealmLine): Markup {
   const { realm, isName, sessions, allocations, client, peer } = line;
   return html`<tr role="row"><th role="rowheader" scope="row" class="name" data-name="${String(isName)}"><bdi>${realm}</bdi></th><td role="cell" class="number">${sessions}</td><td role="cell" class="number wide">${allocations}</td>${renderSide('Client side', client, 'client')}${renderSide('Peer side', peer, 'peer')}</tr>`;
+}
+
+/** Laid out as the realms are, on a narrow screen too. */
+function renderServers({ servers, serverCount }: LandingView): Markup {
+  const heads = [
+    ['', 'Server'],
+    ['number', 'Sessions'],
+    ['number wide', 'Last heard'],
+    ['side client', 'Client side'],
+    ['side peer', 'Peer side'],
+  ].map(
+    ([style = '', text = '']) =>
+      html`<th role="columnheader" scope="col" class="${style}">${text}</th>`,
+  );
+  const table = html`<table role="table" aria-labelledby="servers" class="realms">
+<thead role="rowgroup"><tr role="row">${heads}</tr></thead>
+<tbody role="rowgroup">${servers.map(renderServer)}</tbody>
+</table>`;
+  return html`<section class="card">
+<h2 id="servers">Servers</h2>
+<p class="quiet">${serverCount}. Those that are down first, then the busiest, ${String(MAX_SHOWN_SERVERS)} at most. A session counts where it began.</p>
+${servers.length > 0 ? table : html`<p class="quiet">No coturn has been heard yet.</p>`}
+</section>`;
+}
+
+function renderServer({ server, state, detail, sessions, age, client, peer }: ServerLine): Markup {
+  return html`<tr role="row"><th role="rowheader" scope="row" class="name" data-name="true"><bdi>${server}</bdi><small><span class="state" data-state="${state}">${state}</span> ${detail}</small></th><td role="cell" class="number">${sessions}</td><td role="cell" class="number wide">${age}</td>${renderSide('Client side', client, 'client')}${renderSide('Peer side', peer, 'peer')}</tr>`;
 }
 
 function renderSide(title: string, { text, detail, graph }: SideFigure, colour: string): Markup {

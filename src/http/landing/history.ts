@@ -7,8 +7,8 @@ export const SAMPLE_INTERVAL_MS = 10_000;
 export const SHOWN_SAMPLES = 30;
 /** What a rate is averaged over. coturn reports every 4096 packets: shorter windows see bursts. */
 export const AVERAGE_MS = 60_000;
-/** Keys with a history; of others only the present is known. Bounds memory: 1.8 KB for a realm. */
-export const MAX_SAMPLED_KEYS = 1_100;
+/** Keys with a history; of others only the present is known. Bounds memory: 1.8 KB for a realm or a server. */
+export const MAX_SAMPLED_KEYS = 2_100;
 
 /** The oldest rate that is shown looks back over one more window. */
 const SLOTS = SHOWN_SAMPLES + AVERAGE_MS / SAMPLE_INTERVAL_MS + 1;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { BuildInfo } from '../../build-info.ts';
 import type { Ledger } from '../../domain/ledger.ts';
+import type { Servers } from '../../domain/servers.ts';
 import type { Source } from '../../sources/source.ts';
 import type { Route } from '../route.ts';
 import { renderDocument } from './document.ts';
@@ -19,6 +20,7 @@ export interface LandingPageOptions {
   readonly targets: () => readonly PublishTarget[];
   readonly sources: readonly Source[];
   readonly ledger: Ledger;
+  readonly servers: Servers;
   readonly nowMs: () => number;
 }
 

@@ -23,6 +23,9 @@ export interface LandingView {
   readonly client: SideFigure;
   readonly peer: SideFigure;
   readonly realms: readonly RealmLine[];
+  readonly servers: readonly ServerLine[];
+  /** `3 servers, 1 down, 9 connections` */
+  readonly serverCount: string;
   readonly sources: readonly SourceLine[];
   readonly transports: readonly TransportLine[];
   /** Lines for `turnserver.conf`, as long as nothing was ever heard of a coturn. */
@@ -36,6 +39,19 @@ export interface RealmLine {
   readonly isName: boolean;
   readonly sessions: string;
   readonly allocations: string;
+  readonly client: SideFigure;
+  readonly peer: SideFigure;
+}
+
+/** One line of the table of servers. */
+export interface ServerLine {
+  readonly server: string;
+  readonly state: 'up' | 'down';
+  /** Its connections, where it has any to us. */
+  readonly detail: string;
+  readonly sessions: string;
+  /** Since its newest message. */
+  readonly age: string;
   readonly client: SideFigure;
   readonly peer: SideFigure;
 }
@@ -74,6 +90,9 @@ export interface LandingViewOptions {
 /** Realms with a line of their own; the rest share one. */
 export const MAX_SHOWN_REALMS = 10;
 
+/** Servers with a line of their own; of the rest their number is told. */
+export const MAX_SHOWN_SERVERS = 20;
+
 const TRANSPORT_NAMES: Readonly<Record<Transport, string>> = {
   udp: 'UDP',
   tcp: 'TCP',
@@ -98,6 +117,8 @@ export function createLandingView(options: LandingViewOptions): LandingView {
     allocations: graphs.gauge(total, { column: ALLOCATIONS_COLUMN, what: 'Live allocations' }),
     ...graphs.sides(total, { what: 'all realms' }),
     realms: realmLines(reading, graphs),
+    servers: serverLines(reading, graphs),
+    serverCount: countServers(reading),
     sources: sources.map((source, index) => {
       const rate = graphs.rate(reading.sources[index] ?? [source.stats, [0]], [0]);
       return sourceLine(source, { rate, nowMs });
@@ -129,6 +150,43 @@ function realmLines({ realms, total }: LandingReading, graphs: LandingGraphs): R
   );
   const sides = graphs.sides(total, { what, without: shown });
   return [...lines, { realm: what, isName: false, ...liveTexts(others), ...sides }];
+}
+
+/** Those that are down first, then those that relay most. */
+function serverLines({ servers, nowMs }: LandingReading, graphs: LandingGraphs): ServerLine[] {
+  const ranked = servers
+    .map((one) => ({ ...one, bytes: graphs.rate(one.row, CLIENT_COLUMNS) }))
+    .sort(
+      (left, right) =>
+        Number(left.health.isUp) - Number(right.health.isUp) ||
+        right.bytes - left.bytes ||
+        (left.health.server < right.health.server ? -1 : 1),
+    );
+  return ranked.slice(0, MAX_SHOWN_SERVERS).map(({ health, row }) => {
+    const { server, isUp, connections, lastEventMs } = health;
+    return {
+      server,
+      state: isUp ? 'up' : 'down',
+      detail: connections === undefined ? '' : countOf(connections, 'connection'),
+      sessions: formatCount(row[1][SESSIONS_COLUMN] ?? 0),
+      age: lastEventMs === 0 ? 'never' : formatSince(nowMs - lastEventMs),
+      ...graphs.sides(row, { what: server }),
+    };
+  });
+}
+
+function countServers({ servers }: LandingReading): string {
+  const down = servers.filter(({ health }) => !health.isUp).length;
+  const connections = servers.reduce((sum, { health }) => sum + (health.connections ?? 0), 0);
+  return [
+    countOf(servers.length, 'server'),
+    ...(down > 0 ? [`${formatCount(down)} down`] : []),
+    ...(connections > 0 ? [countOf(connections, 'connection')] : []),
+  ].join(', ');
+}
+
+function countOf(count: number, what: string): string {
+  return `${formatCount(count)} ${count === 1 ? what : `${what}s`}`;
 }
 
 function compareRealms(left: RealmAccount, right: RealmAccount): number {

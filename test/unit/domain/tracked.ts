@@ -119,6 +119,15 @@ export class Tracked {
     return Object.values(this.live()).reduce((sum, count) => sum + count, 0);
   }
 
+  /** Sessions by the servers that they began on. */
+  get sessionsOfServers(): number {
+    let count = 0;
+    for (const { servers } of this.tracker.ledger.realms()) {
+      for (const { liveSessions } of servers.values()) count += liveSessions;
+    }
+    return count;
+  }
+
   /** Sessions by the gauges. */
   get liveSessions(): number {
     let count = 0;

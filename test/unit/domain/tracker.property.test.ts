@@ -243,6 +243,7 @@ function expectGaugesAgree(now: Tracked): void {
   const all = [...users.withSeries(), ...users.beyondCap()];
   expect(now.liveAllocations).toBe(ofUsers);
   expect(now.liveSessions).toBe(sessions);
+  expect(now.sessionsOfServers).toBe(sessions);
   expect(all.reduce((sum, { liveSessions }) => sum + liveSessions, 0)).toBe(sessions);
   expect(users.count).toBe(all.filter(({ liveSessions }) => liveSessions > 0).length);
 }

@@ -5,7 +5,8 @@ import { MAX_LABEL_LENGTH, OVERFLOW_USER, Users } from '../../../src/domain/user
 
 /** A session of a user, joined. */
 function join(users: Users, name: string, realm = 'r'): Session {
-  const account = new Ledger(10).realm(realm);
+  const ledger = new Ledger(10);
+  const account = ledger.realm(realm);
   const session = new Session({
     group: name,
     realm,
@@ -17,7 +18,7 @@ function join(users: Users, name: string, realm = 'r'): Session {
     startedAtMs: 0,
   });
   session.user.join(session);
-  session.noteTrusted();
+  session.noteTrusted(ledger.server(account, 's'));
   return session;
 }
 

@@ -37,9 +37,7 @@ export const OF_COTURN: KnownMetrics = new Map(
 
 /** Every series that a scrape of the exporter leaves in Prometheus, and its labels. */
 export const KNOWN_METRICS: KnownMetrics = new Map([
-  ...[...REGISTERED].map(
-    ([name, labels]) => [name, new Set([...labels, ...OF_TARGET])] as const,
-  ),
+  ...[...REGISTERED].map(([name, labels]) => [name, new Set([...labels, ...OF_TARGET])] as const),
   ...OF_PROMETHEUS.map((name) => [name, new Set(OF_TARGET)] as const),
 ]);
 

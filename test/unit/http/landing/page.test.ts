@@ -2,8 +2,9 @@ import { createHash } from 'node:crypto';
 import { Script } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { Ledger } from '../../../../src/domain/ledger.ts';
+import { Servers } from '../../../../src/domain/servers.ts';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
-import { addTrafficAt, CLIENT, PEER } from '../../../../src/domain/traffic.ts';
+import { addTrafficAt, CLIENT, NOTHING, PEER } from '../../../../src/domain/traffic.ts';
 import {
   createLandingPage,
   type LandingPage,
@@ -12,7 +13,11 @@ import {
 import { SCRIPT } from '../../../../src/http/landing/refresh.ts';
 import { LandingSampler } from '../../../../src/http/landing/sampler.ts';
 import { type PublishTarget, setupLine } from '../../../../src/http/landing/setup.ts';
-import { createLandingView, type LandingView } from '../../../../src/http/landing/view.ts';
+import {
+  createLandingView,
+  type LandingView,
+  MAX_SHOWN_SERVERS,
+} from '../../../../src/http/landing/view.ts';
 import type { Answer } from '../../../../src/http/route.ts';
 import type { Source, SourceStatus } from '../../../../src/sources/source.ts';
 
@@ -24,6 +29,7 @@ interface Scene {
   readonly page: LandingPage;
   headers(): Readonly<Record<string, string>>;
   readonly ledger: Ledger;
+  readonly servers: Servers;
   readonly stats: SourceStats;
   view(): LandingView;
   html(): string;
@@ -37,6 +43,7 @@ interface SceneOptions {
 
 function createScene(options: SceneOptions = {}): Scene {
   const ledger = new Ledger(2000);
+  const servers = new Servers({ ledger, forgetAfterMs: 60_000 });
   const stats = new SourceStats('statsdb', 'connection');
   const source: Source = {
     stats,
@@ -50,6 +57,7 @@ function createScene(options: SceneOptions = {}): Scene {
     targets: () => options.targets ?? [TARGET],
     sources: [source],
     ledger,
+    servers,
     nowMs: () => Date.now(),
   };
   const page = createLandingPage(shown);
@@ -66,6 +74,7 @@ function createScene(options: SceneOptions = {}): Scene {
     page,
     headers: () => ask().headers,
     ledger,
+    servers,
     stats,
     view: () => createLandingView({ ...shown, sampler, startedMs: 1_000_000 }),
     html: () => Buffer.concat(ask().body).toString(),
@@ -191,6 +200,40 @@ describe('createLandingPage', () => {
       { transport: 'TLS', count: '1', share: '25%' },
     ]);
     expect(allocations.text).toBe('5');
+  });
+
+  it('shows each server, those that are down first and the busiest next', () => {
+    const { ledger, servers, view, html } = createScene();
+    for (const name of ['turn-1', 'turn-2', HOSTILE]) {
+      const connected = servers.connected(name);
+      connected.join();
+      connected.join();
+    }
+    servers.connected('turn-1').hear(Date.now() + 55_000);
+    const gone = servers.connected(HOSTILE);
+    gone.leave(Date.now());
+    gone.leave(Date.now());
+    for (const realm of ['a', 'b']) {
+      const account = ledger.server(ledger.realm(realm), 'turn-2');
+      account.changeSessions(1);
+      addTrafficAt(account.sums, CLIENT, { ...NOTHING, receivedBytes: 3_750_000 });
+    }
+    vi.advanceTimersByTime(60_000);
+    expect(view().serverCount).toBe('3 servers, 1 down, 4 connections');
+    expect(view().servers).toMatchObject([
+      { server: HOSTILE, state: 'down', detail: '0 connections', age: 'never' },
+      { server: 'turn-2', state: 'up', sessions: '2', client: { text: '1.00 Mbit/s' } },
+      { server: 'turn-1', state: 'up', sessions: '0', age: '5 s ago', peer: { text: '0 bit/s' } },
+    ]);
+    expect(html()).not.toContain(HOSTILE);
+    expect(html()).toContain('<span class="state" data-state="down">down</span> 0 connections');
+  });
+
+  it('shows no more servers than anybody reads', () => {
+    const { servers, view } = createScene();
+    for (let number = 0; number < 1000; number += 1) servers.connected(`s${number}`).join();
+    expect(view().serverCount).toBe('1,000 servers, 1,000 connections');
+    expect(view().servers).toHaveLength(MAX_SHOWN_SERVERS);
   });
 
   it('shows what a source does', () => {
