@@ -109,7 +109,8 @@ async function askInfo({ address, password, tls }: StatsdbSetting): Promise<Answ
 /** What a failure looks like, and what to do about it; the first that matches is told. */
 function explainSilence(reason: string, at: string, wanted: string): Finding {
   if (/WRONGPASS|invalid password|NOAUTH/i.test(reason)) {
-    const same = 'write the password of --statsdb.password-file as password=… there';
+    const same =
+      'write the password of --statsdb.password-file, or its own of --statsdb.servers-file, as password=… there';
     return fail('exporter', `the password is refused at ${at}`, same);
   }
   if (/ECONNREFUSED/.test(reason)) {
