@@ -27,7 +27,10 @@ export interface WebServer {
   readonly handler: Handler;
 }
 
-/** The most connections; beyond, the one that has been idle longest gives way. */
+/**
+ * The most connections. Beyond, one gives way that waits for nothing: if possible one that has not
+ * asked anything yet, and of those the oldest.
+ */
 const MAX_CONNECTIONS = 256;
 /** How long a request, or a TLS handshake, may take to arrive, in ms. */
 const REQUEST_DEADLINE_MS = 10_000;
@@ -37,12 +40,21 @@ const IDLE_DEADLINE_MS = 75_000;
 const ANSWER_DEADLINE_MS = 10_000;
 const SLOW_LINE_BYTES_PER_MS = 64;
 const SWEEP_MS = 1_000;
+/** How many connections are let in before those who are in get their turn: about 2 ms of work. */
+const CONNECTIONS_PER_TURN = 8;
+/**
+ * How many connections the system keeps for us meanwhile. Whoever comes when there are more is
+ * forgotten and tries again after a second; Node's own 511 were full with a crowd of 500.
+ */
+const BACKLOG = 1024;
 
 /** One connection; found again by the address and the port of its other end. */
 interface Connection {
   readonly socket: Socket;
   /** Answers that are not written to their end. */
   unfinished: number;
+  /** It was answered before, as that of a Prometheus or of a probe. */
+  isKnown: boolean;
   idleSinceMs: number;
   /** When it is closed, unless something happens. */
   deadlineMs: number;
@@ -69,15 +81,21 @@ export function createWebServer(options: WebServerOptions): WebServer {
     if (secured?.tls !== tls) secured = { tls, server: createTlsServer(tls, serve) };
     return secured.server;
   };
-  const server = createNetServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
-    if (connections.add(socket)) acceptor().emit('connection', socket);
+  const letIn = createEntrance((socket) => {
+    if (socket.destroyed) return;
+    acceptor().emit('connection', socket);
+    socket.resume();
+  });
+  const waiting = { allowHalfOpen: true, noDelay: true, pauseOnConnect: true };
+  const server = createNetServer(waiting, (socket) => {
+    if (connections.add(socket)) letIn(socket);
   });
   return {
     handler,
     async listen(address) {
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
-        server.listen({ host: address.host, port: address.port }, resolve);
+        server.listen({ ...address, backlog: BACKLOG }, resolve);
       });
       // Such as no file descriptor left: who connects next may have more luck.
       server.on('error', (err) => options.log.warn({ err }, 'a connection could not be accepted'));
@@ -116,6 +134,22 @@ function createTlsServer(
   return server;
 }
 
+/**
+ * Lets connections in a few per turn of the event loop: each costs a tenth of a millisecond or more,
+ * and those who are in already would wait for a crowd of hundreds.
+ */
+function createEntrance(open: (socket: Socket) => void): (socket: Socket) => void {
+  const queue: Socket[] = [];
+  const next = (): void => {
+    for (const socket of queue.splice(0, CONNECTIONS_PER_TURN)) open(socket);
+    if (queue.length > 0) setImmediate(next);
+  };
+  return (socket) => {
+    queue.push(socket);
+    if (queue.length === 1) setImmediate(next);
+  };
+}
+
 /** Who is connected, and for how long each may keep us waiting. */
 class Connections {
   readonly #options: WebServerOptions;
@@ -147,7 +181,7 @@ class Connections {
     const peer = peerOf(socket);
     const idleSinceMs = nowMs();
     const deadlineMs = idleSinceMs + REQUEST_DEADLINE_MS;
-    this.#byPeer.set(peer, { socket, unfinished: 0, idleSinceMs, deadlineMs });
+    this.#byPeer.set(peer, { socket, unfinished: 0, isKnown: false, idleSinceMs, deadlineMs });
     stats.connections = this.#byPeer.size;
     socket.once('close', () => {
       this.#byPeer.delete(peer);
@@ -191,6 +225,7 @@ class Connections {
     // Who sends requests without reading answers may come again, one by one.
     if (connection.unfinished > 1) connection.socket.destroySoon();
     connection.unfinished = 0;
+    connection.isKnown = true;
     connection.idleSinceMs = nowMs;
     connection.deadlineMs = nowMs + IDLE_DEADLINE_MS;
   }
@@ -199,7 +234,7 @@ class Connections {
     let oldest: Connection | undefined;
     for (const connection of this.#byPeer.values()) {
       if (connection.unfinished > 0) continue;
-      if (oldest === undefined || connection.idleSinceMs < oldest.idleSinceMs) oldest = connection;
+      if (oldest === undefined || givesWayBefore(connection, oldest)) oldest = connection;
     }
     if (oldest === undefined) return false;
     this.#options.stats.refused.connections += 1;
@@ -216,6 +251,11 @@ class Connections {
       socket.destroy();
     }
   }
+}
+
+function givesWayBefore(one: Connection, other: Connection): boolean {
+  if (one.isKnown !== other.isKnown) return other.isKnown;
+  return one.idleSinceMs < other.idleSinceMs;
 }
 
 function peerOf(socket: {

@@ -170,4 +170,20 @@ describe('createWebServer', () => {
     expect(others.filter(({ closed: isClosed }) => isClosed)).toEqual([]);
     expect(stats.refused.connections).toBe(1);
   });
+
+  it('keeps the place of who was answered before, in a crowd that has asked nothing', async () => {
+    const { open, stats } = await createScene();
+    const known = await open();
+    known.write(get('/livez'));
+    await once(known, 'readable');
+    known.read();
+    for (let count = 1; count < 300; count += 1) await open();
+    await until(() => stats.refused.connections, {
+      what: 'some to give way',
+      isDone: (refused) => refused === 44,
+    });
+    known.write(get('/livez'));
+    await once(known, 'readable');
+    expect(String(known.read())).toMatch(/^HTTP\/1.1 200 /);
+  });
 });

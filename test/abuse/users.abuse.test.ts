@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { encodePair } from '../../src/simulator/wire.ts';
+import { allocationKey, payloadOf, statusOf, traffic } from '../support/coturn-message.ts';
+import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
+import { claimPorts } from '../support/port-block.ts';
+
+/** How many live at a time, and how many have come when the first look is taken. */
+const LIVE = 10_000;
+const FIRST_LOOK = 2 * LIVE;
+const USERS = process.env['LONG'] === undefined ? 100_000 : 1_000_000;
+
+const STATUS = statusOf('new', { local: '192.0.2.1:3478', remote: '203.0.113.7:50000' });
+const REPORT = payloadOf(traffic(10, 10_000, 10, 10_000));
+
+interface Look {
+  readonly series: number;
+  readonly rss: number;
+}
+
+/** Begins the users from one number to another, and ends those who came {@link LIVE} before them. */
+async function pass(coturn: Socket, from: number, to: number): Promise<void> {
+  let text = '';
+  for (let user = from; user < to; user += 1) {
+    const come = allocationKey(`user-${user}`, user + 1);
+    text += encodePair('publish', `${come}/status`, STATUS);
+    text += encodePair('publish', `${come}/traffic/peer`, REPORT);
+    const gone = allocationKey(`user-${user - LIVE}`, user - LIVE + 1);
+    if (user >= LIVE) {
+      text += encodePair('publish', `${gone}/status`, 'deleted');
+      text += encodePair('publish', `${gone}/total_traffic/peer`, REPORT);
+    }
+    if (text.length < 256 * 1024) continue;
+    if (!coturn.write(text)) await once(coturn, 'drain');
+    text = '';
+  }
+  coturn.write(text);
+}
+
+/** What there is once all who have gone are recorded; the least of some looks, as memory is swept. */
+async function look(exporter: ExporterProcess, passed: number): Promise<Look> {
+  await exporter.untilMetrics(
+    (metrics) =>
+      metrics.sum('coturn_sessions_finished_total') === passed - LIVE &&
+      metrics.sum('coturn_exporter_records_queued') === 0 &&
+      metrics.value('coturn_exporter_users') === LIVE,
+    { what: `${passed - LIVE} users to be gone`, timeoutMs: 300_000 },
+  );
+  const looks: Look[] = [];
+  for (let time = 0; time < 10; time += 1) {
+    const { text } = await exporter.metrics();
+    const series = text.split('\n').filter((line) => line !== '' && !line.startsWith('#')).length;
+    looks.push({ series, rss: exporter.residentBytes });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  return {
+    series: Math.min(...looks.map(({ series }) => series)),
+    rss: Math.min(...looks.map(({ rss }) => rss)),
+  };
+}
+
+describe(`${USERS} users, ${LIVE} of them at a time`, () => {
+  it('leave neither series nor memory behind', async () => {
+    const { first: port } = await claimPorts(onTestFinished);
+    const exporter = await startExporter(onTestFinished, {
+      args: [`--statsdb.listen-address=127.0.0.1:${port}`, '--records.file=/dev/null'],
+    });
+    const coturn = connect(port, '127.0.0.1').resume();
+    onTestFinished(() => void coturn.destroy());
+    await once(coturn, 'connect');
+    await pass(coturn, 0, FIRST_LOOK);
+    const first = await look(exporter, FIRST_LOOK);
+    await pass(coturn, FIRST_LOOK, USERS);
+    const last = await look(exporter, USERS);
+    console.log({ first, last });
+    expect(last.series).toBeLessThan(1.1 * first.series);
+    expect(last.rss).toBeLessThan(1.1 * first.rss);
+    const metrics = await exporter.metrics();
+    expect(metrics.sum('coturn_peer_received_bytes_total')).toBe(USERS * 10_000);
+  }, 900_000);
+});
