@@ -3,6 +3,7 @@ import { request as requestTls } from 'node:https';
 import { type OptionTable, parseOptions, renderOptions } from '../config/option-parser.ts';
 import { OPTIONS, type OptionValues } from '../config/options.ts';
 import { formatHostPort, type HostPort } from '../config/values.ts';
+import { errorCode } from '../log.ts';
 import type { CommandContext } from './command.ts';
 
 /** The values of {@link HEALTHCHECK_OPTIONS}, by flag. */
@@ -55,13 +56,17 @@ function renderHelp(): string {
   return `Usage: coturn-exporter healthcheck [flags]
 
 Asks the exporter on this machine whether it lives. The exit code is 0 when it
-answers, also when it asks for a login, 1 when it does not, 2 when flags cannot
-be used.
+answers, also when it asks for a login or a client certificate, 1 when it does
+not, 2 when flags cannot be used.
 
 ${renderOptions(HEALTHCHECK_OPTIONS)}`;
 }
 
-/** Whether something answers there that does not fail itself. Being asked for a login is an answer. */
+/**
+ * Whether something answers there that does not fail itself. Being asked for a login is an answer,
+ * and so is being asked for a client certificate, which this command has none of: TLS is spoken by
+ * the same event loop.
+ */
 function answers(scheme: 'http' | 'https', { host, port }: HostPort): Promise<boolean> {
   const request = scheme === 'http' ? requestPlain : requestTls;
   const options = { host, port, path: '/livez', timeout: PATIENCE_MS, rejectUnauthorized: false };
@@ -70,9 +75,23 @@ function answers(scheme: 'http' | 'https', { host, port }: HostPort): Promise<bo
       response.resume();
       resolve((response.statusCode ?? 500) < 500);
     });
-    sent.once('timeout', () => sent.destroy());
-    sent.once('close', () => resolve(false));
-    sent.once('error', () => resolve(false));
+    let speaksTls = false;
+    sent.once('socket', (socket) => {
+      socket.once('secureConnect', () => {
+        speaksTls = true;
+      });
+    });
+    sent.once('timeout', () => {
+      resolve(false);
+      sent.destroy();
+    });
+    sent.once('error', (error) => resolve(speaksTls || isAlert(error)));
+    sent.once('close', () => resolve(speaksTls));
     sent.end();
   });
+}
+
+/** TLS 1.2 refuses a client without a certificate in mid handshake. */
+function isAlert(error: Error): boolean {
+  return /_ALERT_/.test(errorCode(error) ?? '');
 }

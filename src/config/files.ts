@@ -1,4 +1,13 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
+import { errorCode } from '../log.ts';
 
 /** The largest file of configuration that is read, in bytes: a hundred times a chain of certificates. */
 export const MAX_CONFIG_BYTES: number = 1024 * 1024;
@@ -54,5 +63,39 @@ export function readBytes(
     return readFileSync(fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Files of configuration that are read, and noticed when they are replaced or written. */
+export class WatchedFiles {
+  readonly #seen = new Map<string, string>();
+
+  /** Begins anew: none was read. */
+  forget(): void {
+    this.#seen.clear();
+  }
+
+  /** @throws like {@link readTextFile}; the file is watched nevertheless */
+  read(path: string): string {
+    this.#seen.set(path, signatureOf(path));
+    return readTextFile(path, { maxBytes: MAX_CONFIG_BYTES });
+  }
+
+  /** Whether one of those that were read is another now. */
+  haveChanged(): boolean {
+    for (const [path, signature] of this.#seen) {
+      if (signatureOf(path) !== signature) return true;
+    }
+    return false;
+  }
+}
+
+/** Differs when the file was written, replaced, or reached by another link. */
+function signatureOf(path: string): string {
+  try {
+    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
+    return `${ino} ${size} ${mtimeMs} ${ctimeMs} ${lstatSync(path).ino}`;
+  } catch (error) {
+    return errorCode(error) ?? 'unknown';
   }
 }

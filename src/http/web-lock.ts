@@ -1,9 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { lstatSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { ConfigError, quote } from '../config/config-error.ts';
+import { WatchedFiles, WrongFileError } from '../config/files.ts';
 import {
   CIPHER_SUITES,
   CLIENT_AUTH_TYPES,
@@ -60,16 +60,13 @@ interface Loaded {
   readonly tls: LockedTls | undefined;
 }
 
-/** More than any certificate chain; a larger file is something else. */
-const MAX_FILE_BYTES = 1024 * 1024;
-
 /**
  * Reads the file and what it names.
  *
  * @throws {ConfigError} when it cannot be used
  */
 export function openWebLock({ path, stats, log, nowMs }: WebLockOptions): WebLock {
-  const files = new Files();
+  const files = new WatchedFiles();
   let loaded = load(path, files);
   const passwords = new PasswordChecker();
   passwords.setUsers(loaded.config.users);
@@ -132,7 +129,7 @@ export function openWebLock({ path, stats, log, nowMs }: WebLockOptions): WebLoc
  * @throws {ConfigError} when they cannot
  */
 export function checkWebLock(path: string): void {
-  load(path, new Files());
+  load(path, new WatchedFiles());
 }
 
 /** `Basic YWxpY2U6c2VjcmV0` → `alice` and `secret`. */
@@ -145,7 +142,7 @@ function parseBasic(header: string | undefined): Login | undefined {
   return { user: bytes.subarray(0, colon).toString(), password: bytes.subarray(colon + 1) };
 }
 
-function load(path: string, files: Files): Loaded {
+function load(path: string, files: WatchedFiles): Loaded {
   files.forget();
   try {
     const text = files.read(path);
@@ -234,40 +231,6 @@ function namesOf(certificate: X509Certificate): string[] {
 }
 
 function reasonOf(cause: unknown): string {
+  if (cause instanceof WrongFileError) return `expected ${cause.expected}`;
   return errorCode(cause) ?? 'unknown reason';
-}
-
-/** Files that are read, and noticed when they are replaced or written. */
-class Files {
-  readonly #seen = new Map<string, string>();
-
-  forget(): void {
-    this.#seen.clear();
-  }
-
-  /** @throws when it is no regular file, or a large one */
-  read(path: string): string {
-    this.#seen.set(path, signatureOf(path));
-    const { size } = statSync(path);
-    if (!statSync(path).isFile()) throw new ConfigError('expected a regular file');
-    if (size > MAX_FILE_BYTES) throw new ConfigError('expected at most 1 MiB');
-    return readFileSync(path, 'utf8');
-  }
-
-  haveChanged(): boolean {
-    for (const [path, signature] of this.#seen) {
-      if (signatureOf(path) !== signature) return true;
-    }
-    return false;
-  }
-}
-
-/** Differs when the file was written, replaced, or reached by another link. */
-function signatureOf(path: string): string {
-  try {
-    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
-    return `${ino} ${size} ${mtimeMs} ${ctimeMs} ${lstatSync(path).ino}`;
-  } catch (error) {
-    return reasonOf(error);
-  }
 }

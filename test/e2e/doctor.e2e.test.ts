@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { CertificateAuthority } from '../support/certificate-authority.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { PROGRAM } from '../support/program.ts';
 import {

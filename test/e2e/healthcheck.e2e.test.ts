@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ExporterProcess, startExporter } from '../support/exporter-process.ts';
+import { makeCertificate } from '../support/certificates.ts';
+import { ExporterProcess, launchExporter, startExporter } from '../support/exporter-process.ts';
+import { createTempFolder } from '../support/temp-folder.ts';
 
 describe('healthcheck', () => {
   it('ends with 0 while the exporter answers, and with 1 and a line when nobody does', async () => {
@@ -24,6 +28,28 @@ describe('healthcheck', () => {
       1,
     );
   });
+
+  it.each(['TLS12', 'TLS13'])(
+    'takes being asked for a client certificate for an answer, in %s',
+    async (version) => {
+      const folder = createTempFolder(onTestFinished);
+      makeCertificate(folder, 'server');
+      const file = join(folder, 'web.yml');
+      const rules = `client_auth_type: RequireAndVerifyClientCert, client_ca_file: server.pem`;
+      writeFileSync(
+        file,
+        `tls_server_config: {cert_file: server.pem, key_file: server.key, ${rules}, max_version: ${version}}\n`,
+      );
+      const exporter = launchExporter(onTestFinished, {
+        args: ['--statsdb.listen-address=127.0.0.1:0', `--web.config.file=${file}`],
+      });
+      await exporter.listening();
+      const { port } = new URL(exporter.address);
+      expect(await healthcheck([`--web.listen-address=:${port}`])).toEqual({ code: 0, stderr: [] });
+      await exporter.stop();
+      expect((await healthcheck([`--web.listen-address=:${port}`])).code).toBe(1);
+    },
+  );
 
   it('asks where the environment says that the exporter listens', async () => {
     const env = { COTURN_EXPORTER_WEB_LISTEN_ADDRESS: `127.0.0.1:${await serve(200)}` };

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CertificateAuthority } from '../support/certificate-authority.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterProcess, launchExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';

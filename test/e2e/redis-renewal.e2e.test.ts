@@ -2,7 +2,7 @@ import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect, it, onTestFinished } from 'vitest';
-import { type Certificate, CertificateAuthority } from '../support/certificate-authority.ts';
+import { CertificateAuthority, type CertificateFiles } from '../support/certificates.ts';
 import { launchExporter, startExporter } from '../support/exporter-process.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startSentinel } from '../support/redis-setups.ts';
@@ -25,7 +25,7 @@ it('reads authority, client certificate and password anew on every connection', 
     key: join(folder, 'used-key.pem'),
     password: join(folder, 'used-password'),
   };
-  const use = ({ cert, key }: Certificate): void => {
+  const use = ({ cert, key }: CertificateFiles): void => {
     copyFileSync(cert, files.cert);
     copyFileSync(key, files.key);
   };

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { parseCommandLine } from '../../src/config/command-line.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
+import { parseWebConfig } from '../../src/config/web-config.ts';
 import { REJECT_REASONS } from '../../src/coturn/event.ts';
 import { parseStatsKey, type Topic } from '../../src/coturn/key.ts';
 import { parseEvent } from '../../src/coturn/payload.ts';
@@ -194,4 +195,33 @@ const FLAGS: FuzzTarget = {
   },
 };
 
-export const TARGETS: readonly FuzzTarget[] = [KEY, PAYLOAD, COMMANDS, REPLIES, STATE, FLAGS];
+const HASH = '$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi';
+
+const WEB_CONFIG: FuzzTarget = {
+  name: 'web-config',
+  seeds: () =>
+    [
+      'tls_server_config:\n  cert_file: a.pem\n  key_file: a.key\n  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n  client_allowed_sans: [a.example]\n',
+      'tls_server_config:\n  cert: |\n    x\n  key: "y"\n  min_version: TLS12\n  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]\n  curve_preferences: [X25519]\n',
+      `basic_auth_users:\n  alice: ${HASH}\n  "bob ": &a ${HASH}\n  carol: *a\n`,
+      'http_server_config:\n  http2: false\n  headers:\n    X-Frame-Options: deny\n',
+      '# none\nrate_limit: {interval: 1m30s, burst: 3}\n',
+    ].map((text) => Buffer.from(text)),
+  run(bytes) {
+    try {
+      const { users, headers, rateLimit } = parseWebConfig(bytes.toString());
+      for (const hash of users.values()) must(/^\$2.?\$\d\d\$.{53}$/.test(hash), 'hashes');
+      for (const value of Object.values(headers)) must(!/[\r\n]/.test(value), 'one line a header');
+      must(rateLimit === undefined || rateLimit.burst >= 0, 'a burst');
+    } catch (error) {
+      must(error instanceof ConfigError, `an error of the configuration, not ${String(error)}`);
+      must(!error.message.includes('\n'), 'one line');
+      must(!error.message.includes(HASH), 'no hash in words');
+    }
+  },
+};
+
+export const TARGETS: readonly FuzzTarget[] = [
+  ...[KEY, PAYLOAD, COMMANDS, REPLIES, STATE, FLAGS],
+  WEB_CONFIG,
+];

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import type { Certificate } from './certificate-authority.ts';
+import type { CertificateFiles } from './certificates.ts';
 import type { Defer } from './cleanup.ts';
 import { claimPorts } from './port-block.ts';
 import { createTempFolder } from './temp-folder.ts';
@@ -20,7 +20,7 @@ export interface RedisServer {
 export interface RedisServerOptions {
   readonly password?: string;
   /** It speaks TLS as well, to clients with a certificate of this authority. */
-  readonly tls?: Certificate & { readonly authority: string };
+  readonly tls?: CertificateFiles & { readonly authority: string };
   /** More of its flags, without dashes: `{ 'tls-auth-clients': 'no' }`. */
   readonly flags?: Readonly<Record<string, string>>;
 }

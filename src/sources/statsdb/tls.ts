@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
+import { WatchedFiles } from '../../config/files.ts';
 
 /** The PEM files of the embedded statsdb's TLS. */
 export interface StatsdbTlsFiles {
@@ -19,14 +19,13 @@ export interface StatsdbTlsFiles {
 export class StatsdbTls {
   readonly #files: StatsdbTlsFiles;
   readonly #log: Logger;
-  #stamp: string;
+  readonly #watched = new WatchedFiles();
   #options: SecureContextOptions;
 
   /** @throws when a file cannot be read, or holds nothing that TLS can be spoken with */
   constructor(files: StatsdbTlsFiles, log: Logger) {
     this.#files = files;
     this.#log = log;
-    this.#stamp = this.#stampOf();
     this.#options = this.#read();
   }
 
@@ -46,16 +45,15 @@ export class StatsdbTls {
    * @returns whether {@link options} are others now
    */
   refresh(): boolean {
+    if (!this.#watched.haveChanged()) return false;
     try {
-      const stamp = this.#stampOf();
-      if (stamp === this.#stamp) return false;
-      // Also where it cannot be used: it is looked at again when it changes again.
-      this.#stamp = stamp;
-      this.#options = this.#read();
-      const { validTo } = new X509Certificate(this.#options.cert as Buffer);
+      const options = this.#read();
+      const { validTo } = new X509Certificate(String(options.cert));
+      this.#options = options;
       this.#log.info({ validTo }, 'statsdb uses the new certificate');
       return true;
     } catch (error) {
+      // Told once: they are looked at again when they change again.
       this.#log.error({ err: error }, 'statsdb cannot use the new certificate, and keeps the old');
       return false;
     }
@@ -63,23 +61,15 @@ export class StatsdbTls {
 
   #read(): SecureContextOptions {
     const { certFile, keyFile, clientCaFile } = this.#files;
+    this.#watched.forget();
     const options = {
-      cert: readFileSync(certFile),
-      key: readFileSync(keyFile),
-      ...(clientCaFile === undefined ? {} : { ca: readFileSync(clientCaFile) }),
+      cert: this.#watched.read(certFile),
+      key: this.#watched.read(keyFile),
+      ...(clientCaFile === undefined ? {} : { ca: this.#watched.read(clientCaFile) }),
       minVersion: 'TLSv1.2',
     } as const;
     createSecureContext(options);
     return options;
-  }
-
-  #stampOf(): string {
-    return Object.values(this.#files)
-      .map((file) => {
-        const { ino, mtimeMs, size } = statSync(file);
-        return `${ino} ${mtimeMs} ${size}`;
-      })
-      .join();
   }
 }
 

@@ -5,7 +5,7 @@ import { type CommandLine, parseCommandLine } from '../../../src/config/command-
 import { type Config, listSecrets } from '../../../src/config/config.ts';
 import { ConfigError } from '../../../src/config/config-error.ts';
 import { OPTIONS, renderFlagTable, renderHelp } from '../../../src/config/options.ts';
-import { CertificateAuthority } from '../../support/certificate-authority.ts';
+import { CertificateAuthority } from '../../support/certificates.ts';
 import { createCleanup } from '../../support/cleanup.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseCommandLine } from '../../../src/config/command-line.ts';
 import { ConfigError } from '../../../src/config/config-error.ts';
-import { CertificateAuthority } from '../../support/certificate-authority.ts';
+import { CertificateAuthority } from '../../support/certificates.ts';
 import { createCleanup } from '../../support/cleanup.ts';
 import { createTempFolder } from '../../support/temp-folder.ts';
 

@@ -189,6 +189,14 @@ describe('WebLock.refresh', () => {
     expect(stats).toMatchObject({ isConfigGood: true, reloads: { failed: 1, success: 1 } });
   });
 
+  it('reads files that begin with a byte order mark, and forgets no lock over it', async () => {
+    const { lock, write } = createScene(`\uFEFF${USERS}`);
+    expect(await lock.verdict(undefined)).toBe('no');
+    expect(await lock.verdict(basic('alice:secret'))).toBe('yes');
+    write(`\uFEFF${USERS}  bob: ${HASH}\n`);
+    expect(await lock.verdict(basic('bob:secret'))).toBe('yes');
+  });
+
   it('does not start with a file that is none', () => {
     expect(() => createScene('').lock).not.toThrow();
     const open = (path: string): WebLock =>

@@ -8,7 +8,7 @@ import {
   explain,
   openConnection,
 } from '../../../../src/sources/redis/connection.ts';
-import { CertificateAuthority } from '../../../support/certificate-authority.ts';
+import { CertificateAuthority } from '../../../support/certificates.ts';
 import { createCleanup } from '../../../support/cleanup.ts';
 import { claimPorts } from '../../../support/port-block.ts';
 import { startRedisServer } from '../../../support/redis-server.ts';
