@@ -33,11 +33,13 @@ const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 const cleanup = createCleanup();
 const folder = createTempFolder(cleanup.defer);
 let redis: RedisServer;
+let second: RedisServer;
 /** Inner lines of the key of the web server's certificate. */
 let keyLines: readonly string[] = [];
 
 beforeAll(async () => {
   redis = await startRedisServer(cleanup.defer, { password: SECRETS.redisFile });
+  second = await startRedisServer(cleanup.defer, { password: SECRETS.redisFile });
   const admin = new Redis({ port: redis.port, password: SECRETS.redisFile });
   const password = createHash('sha256').update(SECRETS.redisUrl).digest('hex');
   await admin.call('ACL', 'SETUSER', USER, 'on', `#${password}`, '~*', '&*', '+@all');
@@ -131,7 +133,7 @@ describe('secrets', () => {
         ],
         env: {
           // One with its own user and password, one that takes the password of the file.
-          COTURN_EXPORTER_REDIS_URL: `${redisUrl(SECRETS.redisUrl)} redis://localhost:${redis.port}/1#two`,
+          COTURN_EXPORTER_REDIS_URL: `${redisUrl(SECRETS.redisUrl)} redis://127.0.0.1:${second.port}/1#two`,
           COTURN_EXPORTER_LOG_FORMAT: level === 'debug' ? 'pretty' : 'json',
         },
       });
