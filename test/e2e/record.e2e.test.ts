@@ -19,6 +19,8 @@ import { startTurnServer } from '../support/turn-server.ts';
 import { until } from '../support/until.ts';
 
 const REALM = 'example.org';
+/** Traffic without an allocation waits so long for proof of one. */
+const PARKED_MS = 10_000;
 const SECRET = 'north-west-passage';
 const USER = 'wonderland-alice';
 
@@ -78,6 +80,10 @@ beforeAll(async () => {
     { what: 'the calls to be over', timeoutMs: 30_000 },
   );
   for (const [name, recorder] of recorders) {
+    await until(() => silenceMs(recorder), {
+      what: 'what was recorded last to be settled',
+      isDone: (ms) => ms > PARKED_MS,
+    });
     recorder.kill('SIGINT');
     expect(await recorder.exited, recorder.describe()).toEqual({ code: 0, signal: null });
     const file = join(folder, `${name}.jsonl`);
@@ -87,6 +93,13 @@ beforeAll(async () => {
 }, 90_000);
 
 afterAll(() => cleanup.run());
+
+/** For how long nothing has come. */
+function silenceMs({ stdout }: TestProcess): number {
+  const [first = '', last = ''] = [stdout.at(0), stdout.at(-1)];
+  const startMs = Date.parse(String(parseJsonObject(first)?.['start']));
+  return Date.now() - startMs - Number(parseJsonObject(last)?.['t']);
+}
 
 function fileOf(name: string): string {
   return recordings.get(name) ?? name;

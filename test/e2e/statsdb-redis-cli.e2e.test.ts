@@ -84,7 +84,7 @@ describe('redis-benchmark', () => {
     const port = String(source.address?.port);
     sink.isRecording = false;
     const { stdout } = await run('redis-benchmark', ['-p', port, '-q', ...args], {
-      timeout: 15_000,
+      timeout: 60_000,
     });
     expect(stdout).toContain(name);
     expect(stdout).toMatch(/[\d.]+ requests per second/);
