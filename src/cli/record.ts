@@ -36,25 +36,31 @@ export async function runRecord(
   const config = createConfig({ ...parseOptions(OPTIONS, []), ...given }, (path) =>
     readTextFile(path, { maxBytes: MAX_CONFIG_BYTES }),
   );
-  const ending = createEnding({ signal, forMs, onEnd: () => recorder.end() });
+  const ending = createEnding(signal, forMs);
   // Nobody reads on, as in `| head`.
   stdout.on('error', () => ending.end('reader'));
-  const write = (line: object): void => {
-    if (ending.cause !== undefined) return;
+  const put = (line: object): void => {
     stdout.write(`${JSON.stringify(line)}\n`);
     if (stdout.writableLength > MAX_WAITING_BYTES) ending.end('slow');
-    if (!('event' in line) && recorder.messages === messages) ending.end('enough');
   };
   const nowMs = (): number => performance.now();
-  const hider = hidden ? createNameHider() : undefined;
-  const recorder = new Recorder({ write, nowMs, hider });
+  const recorder = new Recorder({
+    nowMs,
+    hider: hidden ? createNameHider() : undefined,
+    write(line) {
+      if (ending.cause !== undefined) return;
+      put(line);
+      if (line.event === undefined && recorder.messages === messages) ending.end('enough');
+    },
+  });
   const start = new Date().toISOString();
-  write({
+  const header: RecordingHeader = {
     recording: RECORDING_FORMAT,
     exporter: build.version,
     start,
     hidden,
-  } satisfies RecordingHeader);
+  };
+  put(header);
   const log = await createLog({ level: 'info' });
   // How servers are is not asked here.
   const servers = new Servers({ ledger: new Ledger(1, createRelayedRule()), forgetAfterMs: 0 });
@@ -65,6 +71,7 @@ export async function runRecord(
     for (const source of sources.all) await source.start();
     stderr.write('Recording; Ctrl-C ends it\n');
     await ending.over;
+    put(recorder.endLine());
   } catch (error) {
     stderr.write(`coturn-exporter: ${explain(error)}\n`);
     return 1;
@@ -87,14 +94,7 @@ const SAYINGS: Readonly<Record<Cause, string>> = {
   slow: ': they come faster than they can be written',
 };
 
-interface EndingOptions {
-  readonly signal: AbortSignal;
-  readonly forMs: number | undefined;
-  /** Writes the last line. */
-  readonly onEnd: () => void;
-}
-
-function createEnding({ signal, forMs, onEnd }: EndingOptions) {
+function createEnding(signal: AbortSignal, forMs: number | undefined) {
   let timer: NodeJS.Timeout | undefined;
   let resolve = (): void => undefined;
   const over = new Promise<void>((settle) => {
@@ -104,9 +104,7 @@ function createEnding({ signal, forMs, onEnd }: EndingOptions) {
     over,
     cause: undefined as Cause | undefined,
     end(cause: Cause): void {
-      if (ending.cause !== undefined) return;
-      onEnd();
-      ending.cause = cause;
+      ending.cause ??= cause;
       clearTimeout(timer);
       resolve();
     },

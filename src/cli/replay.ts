@@ -17,6 +17,7 @@ import type { Tracker } from '../domain/tracker.ts';
 import type { UserNames } from '../domain/user.ts';
 import { createTracker } from '../exporter.ts';
 import { createMetricsRoute, type MetricsRoute } from '../http/metrics-route.ts';
+import { errorCode } from '../log.ts';
 import { registerAccountMetrics } from '../metrics/account-metrics.ts';
 import { createRegistry } from '../metrics/registry.ts';
 import { registerSessionMetrics, type SessionObserver } from '../metrics/session-metrics.ts';
@@ -61,7 +62,10 @@ export async function runReplay(argv: readonly string[], context: CommandContext
   try {
     await replay.read(openLines(name, stdin));
   } catch (error) {
-    stderr.write(`coturn-exporter: Cannot replay ${name}: ${reasonOf(error)}\n`);
+    if (!(error instanceof RecordingError || errorCode(error) !== undefined)) throw error;
+    stderr.write(
+      `coturn-exporter: Cannot replay ${name}: ${error instanceof Error ? error.message : ''}\n`,
+    );
     return 1;
   }
   if (metrics) for (const piece of await replay.metrics()) stdout.write(piece);
@@ -180,10 +184,6 @@ function openLines(name: string, stdin: Readable): AsyncIterable<string> {
   if (!name.endsWith('.gz')) return createInterface({ input });
   // What befalls either comes to whoever reads the last.
   return createInterface({ input: pipeline(input, createGunzip(), () => undefined) });
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 const EXPORTER_FLAGS = [

@@ -86,9 +86,9 @@ export class Recorder implements ScanSink {
     };
   }
 
-  /** Says for how long it went on after the last message. */
-  end(): void {
-    this.#options.write({ t: this.#since(this.#options.nowMs()), event: 'end' });
+  /** The last line, which says for how long it went on after the last message. */
+  endLine(): RecordedLine {
+    return { t: this.#since(this.#options.nowMs()), event: 'end' };
   }
 
   #shown(channel: string, message: string): { channel: string; message: string } {

@@ -19,8 +19,8 @@ import { startTurnServer } from '../support/turn-server.ts';
 import { until } from '../support/until.ts';
 
 const REALM = 'example.org';
-/** Traffic without an allocation waits so long for proof of one. */
-const PARKED_MS = 10_000;
+/** Traffic without an allocation waits ten seconds for proof of one. */
+const SETTLED_MS = 11_000;
 const SECRET = 'north-west-passage';
 const USER = 'wonderland-alice';
 
@@ -72,18 +72,22 @@ beforeAll(async () => {
   const client = { server, username, password };
   await runTurnClient(defer, { ...client, messages: 300, transport: 'tcp' });
   await runTurnClient(defer, { ...client, password: 'wrong', transport: 'tcp' });
-  metrics = await exporter.untilMetrics(
+  await exporter.untilMetrics(
     (scrape) =>
       scrape.sum('coturn_sessions_finished_total') > 0 &&
       scrape.sum('coturn_sessions') === 0 &&
       scrape.sum('coturn_unallocated_received_bytes_total') > 0,
     { what: 'the calls to be over', timeoutMs: 30_000 },
   );
-  for (const [name, recorder] of recorders) {
+  for (const [, recorder] of recorders) {
     await until(() => silenceMs(recorder), {
       what: 'what was recorded last to be settled',
-      isDone: (ms) => ms > PARKED_MS,
+      isDone: (ms) => ms > SETTLED_MS,
+      show: (ms) => `${ms} ${recorder.describe()}`,
     });
+  }
+  metrics = await exporter.metrics();
+  for (const [name, recorder] of recorders) {
     recorder.kill('SIGINT');
     expect(await recorder.exited, recorder.describe()).toEqual({ code: 0, signal: null });
     const file = join(folder, `${name}.jsonl`);
@@ -94,9 +98,10 @@ beforeAll(async () => {
 
 afterAll(() => cleanup.run());
 
-/** For how long nothing has come. */
+/** For how long nothing has come but keepalives. */
 function silenceMs({ stdout }: TestProcess): number {
-  const [first = '', last = ''] = [stdout.at(0), stdout.at(-1)];
+  const [first = ''] = stdout;
+  const last = stdout.findLast((line) => line.includes('"channel":"turn/')) ?? '';
   const startMs = Date.parse(String(parseJsonObject(first)?.['start']));
   return Date.now() - startMs - Number(parseJsonObject(last)?.['t']);
 }

@@ -61,8 +61,7 @@ describe('Recorder', () => {
       { t: 1600, ...statsdb, event: 'dead', from: 1400 },
     ]);
     at(3000);
-    recorder.end();
-    expect(lines.at(-1)).toEqual({ t: 2000, event: 'end' });
+    expect(recorder.endLine()).toEqual({ t: 2000, event: 'end' });
     expect(recorder.messages).toBe(2);
   });
 
@@ -89,8 +88,7 @@ describe('Player', () => {
     const player = new Player(played);
     // At times since the start, as a recording has them.
     happen(live, (ms) => ms - 1000);
-    recorder.end();
-    for (const line of lines) player.play(parseAgain(line));
+    for (const line of [...lines, recorder.endLine()]) player.play(parseAgain(line));
     const sessions = finish(played);
     expect(sessions).toEqual(finish(live));
     expect(sessions).toMatchObject([
