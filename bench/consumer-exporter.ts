@@ -5,6 +5,7 @@ const [kind, port, count, ...shard] = process.argv.slice(2);
 const dist = new URL('../dist/', import.meta.url).pathname;
 const { createSources } = await import(`${dist}sources/create-sources.js`);
 const { parseCommandLine } = await import(`${dist}config/command-line.js`);
+const { Servers } = await import(`${dist}domain/servers.js`);
 const { Tracker } = await import(`${dist}domain/tracker.js`);
 const { createUserName } = await import(`${dist}domain/user.js`);
 
@@ -25,6 +26,8 @@ const tracker = new Tracker({
 const nowMs = (): number => performance.timeOrigin + performance.now();
 const sources = await createSources(config, {
   sink: tracker,
+  servers: new Servers({ ledger: tracker.ledger, forgetAfterMs: 3_600_000 }),
+  serverName: (address: string) => address,
   nowMs,
   log: pino({ level: 'silent' }),
 });

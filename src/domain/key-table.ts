@@ -9,9 +9,13 @@ interface Page {
 }
 
 const FIRST_SLOTS = 16;
-/** A page has 2 to this power numbers: 256 kB, of which the system gives what is used. */
-const PAGE_BITS = 15;
-const PAGE_MASK = (1 << PAGE_BITS) - 1;
+/**
+ * The first page has 2 to this power numbers, 32 kB, and each further one twice as many as the one
+ * before, of which the system gives what is used: a million keys have a dozen pages, whose own
+ * objects stay in the processor's cache. Page 0 has the addresses from 2 to this power on, so the
+ * highest bit of an address tells its page.
+ */
+const FIRST_PAGE_BITS = 12;
 const NUMBER_BYTES = 8;
 /** Before each row stands the length of its key, and its place in the order of all. */
 const HEADER = 1;
@@ -34,7 +38,7 @@ export class KeyTable {
   #mask = FIRST_SLOTS - 1;
   readonly #pages: Page[] = [];
   /** The first address of which nothing was given out yet. */
-  #unused = 1;
+  #unused = 1 << FIRST_PAGE_BITS;
   /** Addresses to give out again, by how many numbers stand there. */
   readonly #free = new Map<number, number[]>();
   readonly #freePlaces: number[] = [];
@@ -91,7 +95,7 @@ export class KeyTable {
     const bytes = this.#bytesOf(key);
     const address = this.#reserve(this.#numbersFor(bytes.keyEnd));
     const { view } = this.#pageAt(address);
-    const at = (address & PAGE_MASK) * NUMBER_BYTES;
+    const at = startOf(address) * NUMBER_BYTES;
     view.setInt32(at, bytes.keyEnd, true);
     view.setInt32(at + 4, this.#freePlaces.pop() ?? this.#size, true);
     this.#keyBytes(address).set(this.#scratch.subarray(0, bytes.keyEnd));
@@ -109,7 +113,7 @@ export class KeyTable {
     this.#close(slot);
     this.#freePlaces.push(this.placeOf(address));
     const length = this.#numbersFor(key.length);
-    const start = address & PAGE_MASK;
+    const start = startOf(address);
     this.#pageAt(address).numbers.fill(0, start, start + length);
     const free = this.#free.get(length);
     if (free === undefined) this.#free.set(length, [address]);
@@ -130,7 +134,7 @@ export class KeyTable {
 
   /** A number for an address from 0 on, lower than the most keys there ever were. */
   placeOf(address: number): number {
-    const at = (address & PAGE_MASK) * NUMBER_BYTES + 4;
+    const at = startOf(address) * NUMBER_BYTES + 4;
     return this.#pageAt(address).view.getInt32(at, true);
   }
 
@@ -145,12 +149,12 @@ export class KeyTable {
 
   #pageAt(address: number): Page {
     // Every address that was given out has a page.
-    return this.#pages[address >> PAGE_BITS] as Page;
+    return this.#pages[pageNumberOf(address)] as Page;
   }
 
   #isAt(address: number, { view, keyStart, keyEnd }: KeyBytes, tail: number): boolean {
     const page = this.#pageAt(address).view;
-    const header = (address & PAGE_MASK) * NUMBER_BYTES;
+    const header = startOf(address) * NUMBER_BYTES;
     const length = keyEnd - keyStart - tail;
     if (page.getInt32(header, true) !== length) return false;
     const start = header + (HEADER + this.#rowLength) * NUMBER_BYTES;
@@ -188,7 +192,7 @@ export class KeyTable {
 
   #keyBytes(address: number): Uint8Array {
     const { view } = this.#pageAt(address);
-    const at = (address & PAGE_MASK) * NUMBER_BYTES;
+    const at = startOf(address) * NUMBER_BYTES;
     const start = at + (HEADER + this.#rowLength) * NUMBER_BYTES;
     return new Uint8Array(view.buffer, start, view.getInt32(at, true));
   }
@@ -200,12 +204,11 @@ export class KeyTable {
   #reserve(length: number): number {
     const known = this.#free.get(length)?.pop();
     if (known !== undefined) return known;
-    if ((this.#unused & PAGE_MASK) + length > PAGE_MASK + 1) {
-      this.#unused = (this.#unused | PAGE_MASK) + 1;
-    }
+    const isOver = pageNumberOf(this.#unused + length - 1) > pageNumberOf(this.#unused);
+    if (isOver) this.#unused = 1 << (pageNumberOf(this.#unused) + 1 + FIRST_PAGE_BITS);
     const address = this.#unused;
-    if (address >> PAGE_BITS >= this.#pages.length) {
-      const numbers = new Float64Array(PAGE_MASK + 1);
+    if (pageNumberOf(address) >= this.#pages.length) {
+      const numbers = new Float64Array(1 << (this.#pages.length + FIRST_PAGE_BITS));
       this.#pages.push({ numbers, view: new DataView(numbers.buffer) });
     }
     this.#unused += length;
@@ -249,5 +252,13 @@ export class KeyTable {
 
 /** Where in its page an address has its row. */
 export function offsetOf(address: number): number {
-  return (address & PAGE_MASK) + HEADER;
+  return startOf(address) + HEADER;
+}
+
+function startOf(address: number): number {
+  return address - (1 << (31 - Math.clz32(address)));
+}
+
+function pageNumberOf(address: number): number {
+  return 31 - FIRST_PAGE_BITS - Math.clz32(address);
 }
