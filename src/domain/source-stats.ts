@@ -64,7 +64,10 @@ export class SourceStats {
 
   /** A message was understood. */
   countEvent(kind: EventKind, nowMs: number): void {
-    this.#events[kind] += 1;
+    // The many by their names: what is looked up by a name that varies costs several times as much.
+    if (kind === 'traffic') this.#events.traffic += 1;
+    else if (kind === 'traffic_peer') this.#events.traffic_peer += 1;
+    else this.#events[kind] += 1;
     own(this).lastEventMs = nowMs;
   }
 
