@@ -44,13 +44,15 @@ export async function runRecord(
     if (stdout.writableLength > MAX_WAITING_BYTES) ending.end('slow');
   };
   const nowMs = (): number => performance.now();
+  let recorded = 0;
   const recorder = new Recorder({
     nowMs,
     hider: hidden ? createNameHider() : undefined,
     write(line) {
       if (ending.cause !== undefined) return;
       put(line);
-      if (line.event === undefined && recorder.messages === messages) ending.end('enough');
+      if (line.event === undefined) recorded += 1;
+      if (recorded === messages) ending.end('enough');
     },
   });
   const start = new Date().toISOString();
@@ -79,9 +81,9 @@ export async function runRecord(
     await Promise.all(sources.all.map((source) => source.stop()));
   }
   await new Promise((resolve) => stdout.write('', resolve));
-  stderr.write(`Recorded ${recorder.messages} messages${SAYINGS[ending.cause ?? 'told']}\n`);
-  if (recorder.messages === 0) stderr.write('Why none came: coturn-exporter doctor\n');
-  return recorder.messages === 0 || ending.cause === 'slow' ? 1 : 0;
+  stderr.write(`Recorded ${recorded} messages${SAYINGS[ending.cause ?? 'told']}\n`);
+  if (recorded === 0) stderr.write('Why none came: coturn-exporter doctor\n');
+  return recorded === 0 || ending.cause === 'slow' ? 1 : 0;
 }
 
 /** Why a recording ends: told to, enough messages, nobody reads it, or not as fast as they come. */

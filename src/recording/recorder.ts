@@ -23,16 +23,10 @@ export class Recorder implements ScanSink {
   readonly #options: RecorderOptions;
   readonly #startedMs: number;
   readonly #origins = new Map<string, Origin>();
-  #messages = 0;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
     this.#startedMs = options.nowMs();
-  }
-
-  /** How many messages there were; what was found in status keys is none. */
-  get messages(): number {
-    return this.#messages;
   }
 
   openOrigin(stats: SourceStats, name: string): Origin {
@@ -43,7 +37,6 @@ export class Recorder implements ScanSink {
   }
 
   receive(origin: Origin, channel: string, message: string, nowMs: number): void {
-    this.#messages += 1;
     this.#write(origin, nowMs, this.#shown(channel, message));
   }
 
