@@ -6,6 +6,7 @@ import { MAX_WAITING } from '../../src/http/drain-route.ts';
 import { coturnProgram } from '../support/coturn-programs.ts';
 import { type ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
+import { startRedisServer } from '../support/redis-server.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { TestProcess } from '../support/test-process.ts';
@@ -194,6 +195,45 @@ describe('two real coturn servers on one machine with names of their own', () =>
     const refused = { reason: 'server_removed' };
     const count = metrics.sum('coturn_exporter_statsdb_connections_refused_total', refused);
     expect(count).toBe(5);
+  }, 30_000);
+});
+
+describe('two real coturn servers of one address that publish to one Redis', () => {
+  it('have the names of their ports', async () => {
+    const redis = await startRedisServer(onTestFinished);
+    const users = { alice: PASSWORD, bob: PASSWORD };
+    const start = (): Promise<TurnServer> =>
+      startTurnServer(onTestFinished, {
+        ...{ realm: REALM, users },
+        statsdb: { port: redis.port, database: 0 },
+      });
+    const servers = [await start(), await start()];
+    const names = join(createTempFolder(onTestFinished), 'names');
+    writeFileSync(
+      names,
+      servers.map(({ port }, index) => `127.0.0.1:${port} turn-${index + 1}\n`).join(''),
+    );
+    const exporter = await startExporter(onTestFinished, {
+      args: ['--redis.url', `redis://127.0.0.1:${redis.port}/0`, '--server.names-file', names],
+    });
+    const messageLengths = [100, 250];
+    for (const [index, server] of servers.entries()) {
+      await runTurnClient(onTestFinished, {
+        ...{ server, username: index === 0 ? 'alice' : 'bob', password: PASSWORD },
+        ...{ transport: 'tcp', messages: 200, messageLength: messageLengths[index] ?? 0 },
+      });
+    }
+    const metrics = await exporter.untilMetrics(
+      (seen) => seen.sum('coturn_allocations') === 0 && seen.sum('coturn_sessions') === 0,
+      { what: 'both calls to end' },
+    );
+    for (const [index, length] of messageLengths.entries()) {
+      const server = `turn-${index + 1}`;
+      expect(metrics.value('coturn_peer_sent_bytes_total', { server })).toBe(2 * 200 * length);
+      expect(metrics.value('coturn_server_up', { server })).toBe(1);
+    }
+    const records = await exporter.untilRecords(2);
+    expect(new Set(records.map(({ server }) => server))).toEqual(new Set(['turn-1', 'turn-2']));
   }, 30_000);
 });
 

@@ -80,6 +80,20 @@ describe('Servers that publish to a Redis', () => {
     expect(list()).toEqual([]);
   });
 
+  it('have the sessions that began there, once a status message has told where that is', () => {
+    const { tracked } = createScene();
+    const sessionsOf = (server: string): number => {
+      const [realm] = [...tracked.tracker.ledger.realms()];
+      return realm?.servers.get(server)?.liveSessions ?? 0;
+    };
+    tracked.send(`${KEY}/traffic/peer`, payloadOf(traffic(1, 2, 3, 4)));
+    expect([sessionsOf('redis'), sessionsOf('192.0.2.1')]).toEqual([1, 0]);
+    tracked.send(`${KEY}/status`, NEW.replace('new', 'refreshed'));
+    expect([sessionsOf('redis'), sessionsOf('192.0.2.1')]).toEqual([0, 1]);
+    tracked.send(`${KEY}/status`, 'deleted').linger().finished();
+    expect([sessionsOf('redis'), sessionsOf('192.0.2.1')]).toEqual([0, 0]);
+  });
+
   it('are none where only strangers were heard', () => {
     const { tracked, list } = createScene();
     tracked.send(`${KEY}/traffic`, payloadOf(traffic(1, 2, 3, 4))).pass(60_000);
