@@ -22,7 +22,7 @@ export const COMMAND_LIMITS: CommandLimits = {
 
 /**
  * For peers that have not sent the password yet: Redis 7.0, networking.c, processMultibulkBuffer()
- * allows them 10 arguments of 16 KiB. A password needs no more, and 1,000 strangers hold 17 MB.
+ * allows them 10 arguments of 16 KiB. A password needs no more, and 2,048 strangers hold 35 MB.
  */
 export const UNAUTHENTICATED_LIMITS: CommandLimits = {
   maxArguments: 10,

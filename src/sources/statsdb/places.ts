@@ -16,21 +16,25 @@ export interface PlaceLimits {
   readonly proven: number;
   /** Of one address, without a password; those on probation not counted. */
   readonly perAddress: number;
-  /** On probation, of all addresses together. */
+  /** On probation, of all addresses together, without a password. */
   readonly probation: number;
+  /** The same with a password, when everybody is. */
+  readonly strangers: number;
 }
 
 /**
  * The limits of an embedded statsdb. A coturn holds four connections and one more for each relay
  * thread, at most 132: there is room for a hundred usual servers, well below the usual limits on
  * file descriptors, and on one address for two of the largest. Who has the password is no crowd:
- * there is room for a thousand servers.
+ * there is room for a thousand servers. When all of those come back at once, the system hands over
+ * some 500 connections before any of their passwords can be read: they are no crowd either.
  */
 export const PLACE_LIMITS: PlaceLimits = {
   total: 1_000,
   proven: 20_000,
   perAddress: 300,
   probation: 64,
+  strangers: 2_048,
 };
 
 /** Where a newcomer goes; on probation it has to prove itself soon, or leave. */
@@ -96,7 +100,8 @@ export class Places {
   }
 
   #enterProbation(guest: Guest): Admission {
-    if (this.#probationCount >= this.#limits.probation) {
+    const { probation, strangers } = this.#limits;
+    if (this.#probationCount >= (this.#needsPassword ? strangers : probation)) {
       this.#turnOut(firstOf(largest(this.#onProbation.values())));
     }
     addTo(this.#onProbation, guest);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Admission, Places } from '../../../../src/sources/statsdb/places.ts';
 
-const LIMITS = { total: 6, proven: 8, perAddress: 4, probation: 3 };
+const LIMITS = { total: 6, proven: 8, perAddress: 4, probation: 2, strangers: 3 };
 
 class Peer {
   readonly address: string;
