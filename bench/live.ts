@@ -1,16 +1,19 @@
-import { Gauge, Registry } from 'prom-client';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { SourceStats } from '../src/domain/source-stats.ts';
 import { Tracker } from '../src/domain/tracker.ts';
-import { UserMetrics } from '../src/metrics/user-metrics.ts';
+import type { Shard } from '../src/domain/user.ts';
 import { createCommandReader } from '../src/sources/resp/commands.ts';
 import { COMMAND_LIMITS } from '../src/sources/resp/limits.ts';
-import { median } from './processes.ts';
-import { allocationKey, delta, newStatus } from './stream.ts';
+import { freePort, Measured, ROUNDS, type Row } from './measure.ts';
+import { allocationKey, command, delta, newStatus, Publisher } from './stream.ts';
 
 const EVENTS = 300_000;
+const MILLION = 1_000_000;
 
-/** A tracker in which `users` users hold an allocation each. */
-function liveTracker(users: number): { tracker: Tracker; send: (count: number) => void } {
+/** What reading and accounting of a delta take in a tracker that holds so many allocations. */
+function deltaCost(users: number, shard?: Shard): () => number {
   const tracker = new Tracker({
     groupBy: 'user',
     lingerMs: 5000,
@@ -18,105 +21,100 @@ function liveTracker(users: number): { tracker: Tracker; send: (count: number) =
     newSessionId: () => '',
     maxUsers: users,
     maxRealms: 1000,
+    ...(shard === undefined ? {} : { shard }),
   });
   const origin = tracker.openOrigin(new SourceStats('bench', 'status'), 'bench');
-  for (let user = 0; user < users; user += 1) {
-    // As from a socket: a text of its own, flat.
-    const key = Buffer.from(`${allocationKey(user)}/status`).toString();
-    tracker.receive(origin, key, Buffer.from(newStatus(user)).toString(), 1000);
-  }
   const reader = createCommandReader(
     {
       messageInPlace: (message) => tracker.receiveDelta(origin, message, 2000),
-      message: () => undefined,
+      message: (key, payload) => tracker.receive(origin, key, payload, 1000),
       command: () => undefined,
     },
     COMMAND_LIMITS,
   );
-  return {
-    tracker,
-    send(count) {
-      const commands = Array.from({ length: count }, (_, number) => {
-        const { key, payload } = delta(number, users);
-        return `*3\r\n$7\r\npublish\r\n$${key.length}\r\n${key}\r\n$${payload.length}\r\n${payload}\r\n`;
-      });
-      reader.push(Buffer.from(commands.join('')));
-    },
-  };
-}
-
-/** Processor time for each event at a million live allocations against a thousand. */
-export function benchScale(): string {
-  const cost = (users: number): number => {
-    const { send } = liveTracker(users);
-    const rounds = Array.from({ length: 5 }, () => {
-      const before = process.cpuUsage();
-      send(EVENTS);
-      const { user, system } = process.cpuUsage(before);
-      return ((user + system) * 1000) / EVENTS;
-    });
-    return Math.min(...rounds);
-  };
-  const few = cost(1_000);
-  const many = cost(1_000_000);
-  return `an event with its making: ${few.toFixed(0)} ns at 1,000 live, ${many.toFixed(0)} ns at 1,000,000: ${(many / few).toFixed(2)} x`;
-}
-
-/** A scrape of 100,000 live users against prom-client with the same series. */
-export async function benchScrape(): Promise<string> {
-  const users = 100_000;
-  const { tracker } = liveTracker(users);
-  const metrics = new UserMetrics(tracker.users);
-  const ours: number[] = [];
-  const stalls: number[] = [];
-  for (let round = 0; round < 5; round += 1) {
-    let longest = 0;
-    let last = performance.now();
-    const watch = setInterval(() => {
-      const now = performance.now();
-      longest = Math.max(longest, now - last);
-      last = now;
-    }, 1);
-    const started = performance.now();
-    let length = 0;
-    for await (const { text } of metrics.pieces(0, { nowMs: 3_000, wallOffsetMs: 0 }))
-      length += Buffer.byteLength(text());
-    ours.push(performance.now() - started);
-    clearInterval(watch);
-    stalls.push(longest);
-    if (length === 0) throw new Error('Nothing was rendered');
-  }
-  const peer = await promClientScrape(users);
-  return `scrape of ${users} users: ${median(ours).toFixed(0)} ms, prom-client ${peer.toFixed(0)} ms: 1/${(peer / median(ours)).toFixed(1)} of its time; longest stall ${median(stalls).toFixed(1)} ms`;
-}
-
-async function promClientScrape(users: number): Promise<number> {
-  const registry = new Registry();
-  const gauges = Array.from(
-    { length: 5 },
-    (_, number) =>
-      new Gauge({
-        name: `g${number}`,
-        help: 'h',
-        labelNames: ['realm', 'user'],
-        registers: [registry],
-      }),
-  );
   for (let user = 0; user < users; user += 1) {
-    for (const gauge of gauges) gauge.set({ realm: 'example.org', user: `user${user}` }, user);
+    const status = { key: `${allocationKey(user)}/status`, payload: newStatus(user) };
+    reader.push(Buffer.from(command(status)));
   }
-  const started = performance.now();
-  await registry.metrics();
-  return performance.now() - started;
+  const deltas = Buffer.from(
+    Array.from({ length: EVENTS }, (_, number) => command(delta(number, users))).join(''),
+  );
+  return () => {
+    const before = process.cpuUsage();
+    for (let at = 0; at < deltas.length; at += 65_536)
+      reader.push(deltas.subarray(at, at + 65_536));
+    const { user, system } = process.cpuUsage(before);
+    return ((user + system) * 1000) / EVENTS;
+  };
 }
 
-/** Growth of memory for each live allocation with its user; wants `node --expose-gc`. */
-export function benchMemory(): string {
-  const users = 300_000;
-  globalThis.gc?.();
-  const before = process.memoryUsage().rss;
-  const { tracker } = liveTracker(users);
-  globalThis.gc?.();
-  const grown = (process.memoryUsage().rss - before) / users;
-  return `memory: ${grown.toFixed(0)} bytes of RSS for each live allocation (${tracker.allocationCount} live)`;
+/** A delta at a million live allocations against one at a thousand, and what shards cost. */
+export function benchEvents(): Row[] {
+  const thousand = deltaCost(1_000);
+  const million = deltaCost(MILLION);
+  const all = deltaCost(5_000);
+  const third = deltaCost(5_000, { index: 0, total: 3 });
+  const rounds = Array.from({ length: ROUNDS }, () => ({
+    thousand: thousand(),
+    million: million(),
+    all: all(),
+    third: third(),
+  }));
+  const of = (name: 'thousand' | 'million' | 'all' | 'third'): number[] =>
+    rounds.map((round) => round[name]);
+  return [
+    {
+      what: 'event at 1,000,000 live, cpu',
+      unit: 'ns',
+      ours: of('million'),
+      peer: { name: 'at 1,000', values: of('thousand') },
+      // No more than 1.4 times as much.
+      target: { ratio: true, floor: 1 / 1.4, aim: 1 / 1.2 },
+    },
+    {
+      what: 'event in one of three shards, cpu',
+      unit: 'ns',
+      ours: of('third'),
+      peer: { name: 'without shards', values: of('all') },
+    },
+  ];
+}
+
+/** A stop with a million live sessions, and the start after it. */
+export async function benchState(): Promise<Row[]> {
+  const [saves, restores, stalls]: [number[], number[], number[]] = [[], [], []];
+  const folder = mkdtempSync(join(tmpdir(), 'coturn-exporter-bench-'));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const port = await freePort();
+    const flags = [
+      `--statsdb.listen-address=127.0.0.1:${port}`,
+      `--state.file=${join(folder, String(round))}`,
+      '--state.interval=1h',
+    ];
+    const exporter = await Measured.exporter(...flags);
+    const publisher = await Publisher.connect(port);
+    await publisher.begin(MILLION);
+    publisher.close();
+    const stopping = performance.now();
+    await exporter.stop('SIGTERM');
+    saves.push((performance.now() - stopping) / 1000);
+    const starting = performance.now();
+    const restored = await Measured.exporter(...flags);
+    restores.push((performance.now() - starting) / 1000);
+    stalls.push(await restored.stall());
+    await restored.stop();
+  }
+  rmSync(folder, { recursive: true });
+  const together = saves.map((save, round) => save + (restores[round] ?? Number.NaN));
+  return [
+    {
+      what: 'state of 1,000,000 sessions, save and restore',
+      unit: 's',
+      ours: together,
+      target: { floor: 8, aim: 4 },
+    },
+    { what: 'save of it, with the stop', unit: 's', ours: saves },
+    { what: 'restore of it, with the start', unit: 's', ours: restores },
+    { what: 'longest stall of the restore', unit: 'ms', ours: stalls },
+  ];
 }
