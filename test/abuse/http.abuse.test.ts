@@ -8,6 +8,7 @@ import bcryptjs from 'bcryptjs';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { encodePair } from '../../src/simulator/wire.ts';
 import { allocationKey, payloadOf, statusOf, traffic } from '../support/coturn-message.ts';
+import { Crowd } from '../support/crowd.ts';
 import { type ExporterProcess, launchExporter } from '../support/exporter-process.ts';
 import { parseExposition } from '../support/exposition.ts';
 import { claimPorts } from '../support/port-block.ts';
@@ -20,6 +21,8 @@ const USERS = 1_000;
 const MAX_LIVEZ_MS = 250;
 const MAX_GROWTH_BYTES = 150 * 1024 * 1024;
 const MAX_STOP_MS = 5_000;
+/** Sessions that live, and end, at once; half a million were tried by hand. */
+const CROWD = 50_000;
 const SCRAPE = 'GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n';
 
 interface Victim {
@@ -253,6 +256,68 @@ describe('the HTTP server under attack', () => {
     expect(performance.now() - begin).toBeLessThan(MAX_STOP_MS);
   });
 });
+
+describe('a scrape', { retry: 2 }, () => {
+  it('comes before a backlog of ends', async () => {
+    const { first: statsdb } = await claimPorts(onTestFinished);
+    const folder = createTempFolder(onTestFinished);
+    const exporter = launchExporter(onTestFinished, {
+      args: [
+        ...['--statsdb.listen-address', `127.0.0.1:${statsdb}`],
+        ...['--records.file', join(folder, 'records.jsonl'), '--user.max-series', '1000000'],
+      ],
+    });
+    await exporter.listening();
+    const port = Number(new URL(exporter.address).port);
+    const crowd = await Crowd.connect(onTestFinished, statsdb);
+    await crowd.begin(CROWD);
+    await untilCounted(port, 'coturn_allocations', CROWD);
+    const [atRest] = await timed(() => ask(port, '/metrics'));
+    await crowd.end(CROWD);
+    await untilCounted(port, 'coturn_allocations', 0);
+    let isOver = false;
+    const slowest = probe(port, () => isOver);
+    // All of them wait for their record now, and a scrape has as much to show as before.
+    for (let scrapes = 0; ; scrapes += 1) {
+      const [tookMs, { text }] = await timed(() => ask(port, '/metrics'));
+      const users = parseExposition(text).value('coturn_exporter_users');
+      if (users === 0) break;
+      expect(tookMs, `with ${users} users, after ${scrapes} scrapes`).toBeLessThan(
+        3 * atRest + maxLivezMs(),
+      );
+      await turn(200);
+    }
+    isOver = true;
+    expect(await slowest).toBeLessThan(maxLivezMs());
+    await exporter.stop();
+  }, 180_000);
+
+  it('holds up nobody where few users have very many allocations', async () => {
+    const { first: statsdb } = await claimPorts(onTestFinished);
+    const exporter = launchExporter(onTestFinished, {
+      args: ['--statsdb.listen-address', `127.0.0.1:${statsdb}`, '--user.max-series', '1000000'],
+    });
+    await exporter.listening();
+    const port = Number(new URL(exporter.address).port);
+    const crowd = await Crowd.connect(onTestFinished, statsdb);
+    await crowd.begin(CROWD, { users: 5 });
+    await untilCounted(port, 'coturn_allocations', CROWD);
+    let isOver = false;
+    const slowest = probe(port, () => isOver);
+    for (let scrapes = 0; scrapes < 20; scrapes += 1) {
+      expect((await ask(port, '/metrics')).status).toBe(200);
+    }
+    isOver = true;
+    expect(await slowest).toBeLessThan(maxLivezMs());
+    await exporter.stop();
+  }, 180_000);
+});
+
+async function timed<T>(work: () => Promise<T>): Promise<[ms: number, result: T]> {
+  const begin = performance.now();
+  const result = await work();
+  return [performance.now() - begin, result];
+}
 
 /** Reads an answer to its end and keeps nothing of it. */
 function readStatus(port: number, path: string): Promise<number> {

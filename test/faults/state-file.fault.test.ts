@@ -50,7 +50,7 @@ describe('a state file of very many sessions', () => {
     ];
     const first = await startExporter(onTestFinished, { args });
     const crowd = await Crowd.connect(onTestFinished, port);
-    await crowd.begin(SESSIONS, 3600);
+    await crowd.begin(SESSIONS, { lifetime: 3600 });
     const saves = (more: number) =>
       first.untilMetrics(
         (metrics) =>

@@ -23,17 +23,35 @@ export class Crowd {
     return new Crowd(socket);
   }
 
-  /** A session of one allocation for each of `count` users, each with 1000 bytes both ways. */
-  async begin(count: number, lifetime = 600): Promise<void> {
+  /**
+   * `count` allocations, each with 1000 bytes both ways.
+   *
+   * @param options.users who hold them; each one by default
+   */
+  async begin(
+    count: number,
+    { lifetime = 600, users = count }: { lifetime?: number; users?: number } = {},
+  ): Promise<void> {
     const status = statusOf('new', { lifetime });
     const delta = payloadOf(traffic(10, 1000, 10, 1000));
+    await this.#write(count, (number) => {
+      const key = allocationKey(`user${number % users}`, number + 1);
+      const traffics = publish(`${key}/traffic`, delta) + publish(`${key}/traffic/peer`, delta);
+      return publish(`${key}/status`, status) + traffics;
+    });
+  }
+
+  /** The ends of the first `count`, each of a user of its own. */
+  async end(count: number): Promise<void> {
+    await this.#write(count, (number) =>
+      publish(`${allocationKey(`user${number}`, number + 1)}/status`, 'deleted'),
+    );
+  }
+
+  async #write(count: number, textOf: (number: number) => string): Promise<void> {
     for (let start = 0; start < count; start += SLICE) {
       let text = '';
-      for (let user = start; user < Math.min(count, start + SLICE); user += 1) {
-        const key = allocationKey(`user${user}`, user + 1);
-        text += publish(`${key}/status`, status);
-        text += publish(`${key}/traffic`, delta) + publish(`${key}/traffic/peer`, delta);
-      }
+      for (let at = start; at < Math.min(count, start + SLICE); at += 1) text += textOf(at);
       if (!this.#socket.write(text)) await once(this.#socket, 'drain');
     }
   }
