@@ -84,10 +84,10 @@ describe.skipIf(!canBuild)('built by kustomize', () => {
   const flagsOf = (name: (typeof TOPOLOGIES)[number]) =>
     parseFlags(listAt(containerOf(name, 'coturn-exporter'), 'args').map(String));
 
-  it('has no password for the statsdb until somebody writes one', () => {
+  it('has no servers for the statsdb until somebody names them', () => {
     const other = copyOfManifests();
-    rmSync(join(other, FOLDER, 'region/statsdb-password'));
-    expect(() => buildObjects(join(other, FOLDER, 'region'))).toThrow('statsdb-password');
+    rmSync(join(other, FOLDER, 'region/statsdb-servers'));
+    expect(() => buildObjects(join(other, FOLDER, 'region'))).toThrow('statsdb-servers');
   });
 
   describe.each(TOPOLOGIES)('%s', (name) => {
@@ -217,14 +217,14 @@ describe.skipIf(!canBuild)('built by kustomize', () => {
     });
   });
 
-  it('region: asks coturn for the password of its Secret', () => {
-    const file = flagsOf('region')['statsdb.password-file'];
+  it('region: knows each coturn by the name and password in its Secret', () => {
+    const file = flagsOf('region')['statsdb.servers-file'];
     const mount = listAt(containerOf('region', 'coturn-exporter'), 'volumeMounts').find(
       (found) => at(found, 'name') === 'statsdb',
     );
     const secret = objectOf(built.get('region') ?? [], 'Secret');
-    expect(Object.keys(at(secret, 'data') as object)).toEqual(['password']);
-    expect(file).toBe(`${at(mount, 'mountPath')}/password`);
+    expect(Object.keys(at(secret, 'data') as object)).toEqual(['servers']);
+    expect(file).toBe(`${at(mount, 'mountPath')}/servers`);
     expect(at(workloadOf('region'), 'spec', 'replicas')).toBe(1);
   });
 
@@ -286,11 +286,11 @@ describe.skipIf(!canBuild)('built by kustomize', () => {
   });
 });
 
-/** The manifests in a folder of their own, with the password that an operator would write. */
+/** The manifests in a folder of their own, with the servers that an operator would name. */
 function copyOfManifests(): string {
   const folder = createTempFolder(cleanup.defer);
   for (const part of [FOLDER, 'deploy/alloy', 'grafana/kustomization.yaml', 'grafana/dashboards'])
     cpSync(pathOf(part), join(folder, part), { recursive: true });
-  writeFileSync(join(folder, FOLDER, 'region/statsdb-password'), 'wonderland');
+  writeFileSync(join(folder, FOLDER, 'region/statsdb-servers'), 'turn-1:wonderland\n');
   return folder;
 }
