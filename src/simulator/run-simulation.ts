@@ -22,6 +22,7 @@ interface FleetRun {
   readonly target: Target;
   readonly options: Partial<FleetOptions>;
   readonly pace: Pace;
+  readonly clock?: Clock;
 }
 
 /**
@@ -29,7 +30,8 @@ interface FleetRun {
  *
  * @throws {Error} when the target does not answer
  */
-export async function startFleet({ target, options, pace }: FleetRun): Promise<RunningFleet> {
+export async function startFleet(run: FleetRun): Promise<RunningFleet> {
+  const { target, options, ...how } = run;
   const fleet = createFleet(options);
   const { relayThreads } = fleet.options;
   const links = fleet.servers.map(
@@ -42,7 +44,7 @@ export async function startFleet({ target, options, pace }: FleetRun): Promise<R
     throw error;
   }
   const ending = new AbortController();
-  const done = runSimulation({ fleet, connections: links, pace, signal: ending.signal });
+  const done = runSimulation({ ...how, fleet, connections: links, signal: ending.signal });
   return {
     fleet,
     done,

@@ -3,7 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCleanup } from '../support/cleanup.ts';
 import { parseExposition, type Sample } from '../support/exposition.ts';
-import { type PrometheusServer, startPrometheusServer } from '../support/prometheus-server.ts';
+import {
+  type PrometheusServer,
+  startPrometheusServer,
+  valuesByLabels,
+} from '../support/prometheus-server.ts';
 import { runPromtool } from '../support/promtool.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { panelQueries } from '../unit/grafana/dashboards.ts';
@@ -63,8 +67,8 @@ describe('a pair of exporters', () => {
         prometheus.query(substitute(expr, { ...DEFAULT_VALUES, instance })),
       ),
     );
-    const expected = byLabels(single ?? []);
-    const found = byLabels(pair ?? []);
+    const expected = valuesByLabels(single ?? []);
+    const found = valuesByLabels(pair ?? []);
     expect([...found.keys()].sort(), name).toEqual([...expected.keys()].sort());
     for (const [labels, value] of expected) {
       const other = found.get(labels) ?? Number.NaN;
@@ -73,15 +77,6 @@ describe('a pair of exporters', () => {
     }
   });
 });
-
-function byLabels(series: Awaited<ReturnType<PrometheusServer['query']>>): Map<string, number> {
-  return new Map(
-    series.map(({ labels, value }) => {
-      const { instance: _, ...others } = labels;
-      return [JSON.stringify(Object.entries(others).sort()), value];
-    }),
-  );
-}
 
 /** The lines of one series; counters grow, and replica b lags behind and is away for a while. */
 function history({ name, labels, value }: Sample, target: Record<string, string>): string[] {

@@ -120,6 +120,18 @@ export function withCoturn(config: string, target: string): string {
   return `${before}${job.replaceAll(/^( *)# /gm, '$1').replace(/127\.0\.0\.1:9641/, target)}`;
 }
 
+/** An answer as values by their labels, in which it does not matter who was scraped. */
+export function valuesByLabels(
+  series: Awaited<ReturnType<PrometheusServer['query']>>,
+): ReadonlyMap<string, number> {
+  return new Map(
+    series.map(({ labels, value }) => {
+      const { instance: _, ...others } = labels;
+      return [JSON.stringify(Object.entries(others).sort()), value];
+    }),
+  );
+}
+
 /** An instant query, also of what answers like a Prometheus. */
 export async function queryPrometheus(
   address: string,
