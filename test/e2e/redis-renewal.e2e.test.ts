@@ -95,7 +95,7 @@ it('reads authority, client certificate and password anew on every connection', 
   await exporter.stop();
   const output = [...exporter.process.stdout, ...exporter.process.stderr].join('\n');
   expect(output).not.toMatch(/first-4471|second-9036|PRIVATE KEY/);
-});
+}, 180_000);
 
 it('asks Sentinels with another password once it stands in the file', async () => {
   const file = join(createTempFolder(onTestFinished), 'password');

@@ -362,13 +362,13 @@ describe('Tracker, rule 3: only proof makes state', () => {
     expect(tracked.counted().unallocated.receivedPackets).toBe(MAX_PARKED + 500);
   });
 
-  it('holds nothing of 300,000 refreshes that each shorten a lifetime', () => {
+  it('holds nothing of 100,000 refreshes that each shorten a lifetime', () => {
     const tracked = new Tracked();
     const life = new Life(tracked).begin();
     const before = heapUsed();
-    for (let left = 300_000; left > 0; left -= 1) life.refresh(left);
-    // Each in a list of its own, they took 50 MB.
-    expect(heapUsed() - before).toBeLessThan(5_000_000);
+    for (let left = 100_000; left > 0; left -= 1) life.refresh(left);
+    // Each in a list of its own, they took 9 MB.
+    expect(heapUsed() - before).toBeLessThan(3_000_000);
     expect(tracked.liveAllocations).toBe(1);
   });
 
