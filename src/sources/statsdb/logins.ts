@@ -1,10 +1,8 @@
 import { createHmac, randomBytes } from 'node:crypto';
-import { statSync } from 'node:fs';
 import type { Logger } from 'pino';
 import { ConfigError } from '../../config/config-error.ts';
-import { MAX_CONFIG_BYTES, readTextFile } from '../../config/files.ts';
+import { WatchedFiles } from '../../config/files.ts';
 import { readServerLogins } from '../../config/servers.ts';
-import { errorCode } from '../../log.ts';
 
 /** Who may connect to an embedded statsdb. */
 export interface LoginsOptions {
@@ -29,11 +27,11 @@ export interface Identity {
 export class Logins {
   readonly #options: LoginsOptions;
   readonly #key = randomBytes(32);
+  readonly #watched = new WatchedFiles();
   readonly #general: string | undefined;
   #names = new Set<string>();
   /** Names by the hash of their password. */
   #servers = new Map<string, string>();
-  #stamp = '';
   #generation = 0;
 
   /** @throws {ConfigError} when the file cannot be used */
@@ -80,8 +78,8 @@ export class Logins {
 
   /** Reads the file anew if it has changed; one that cannot be used changes nothing. */
   refresh(): void {
-    const { serversFile, log } = this.#options;
-    if (serversFile === undefined || stampOf(serversFile) === this.#stamp) return;
+    const { log } = this.#options;
+    if (!this.#watched.haveChanged()) return;
     try {
       this.#read();
       log.info({ servers: this.#names.size }, 'statsdb read its servers anew');
@@ -94,9 +92,9 @@ export class Logins {
   #read(): void {
     const { serversFile, password } = this.#options;
     if (serversFile === undefined) return;
-    // Also where it cannot be used: it is looked at again when it changes again.
-    this.#stamp = stampOf(serversFile);
-    const servers = readServerLogins(serversFile, readConfig, password) ?? [];
+    // Watched also where it cannot be used: it is looked at again when it changes again.
+    const read = (path: string): string => this.#watched.read(path);
+    const servers = readServerLogins(serversFile, read, password) ?? [];
     this.#generation += 1;
     this.#names = new Set(servers.map(({ name }) => name));
     this.#servers = new Map(servers.map(({ name, password }) => [this.#hash(password), name]));
@@ -104,19 +102,5 @@ export class Logins {
 
   #hash(password: string): string {
     return createHmac('sha256', this.#key).update(password).digest('hex');
-  }
-}
-
-function readConfig(path: string): string {
-  return readTextFile(path, { maxBytes: MAX_CONFIG_BYTES });
-}
-
-/** Differs when the file was written, replaced or removed. */
-function stampOf(path: string): string {
-  try {
-    const { ino, size, mtimeMs, ctimeMs } = statSync(path);
-    return `${ino} ${size} ${mtimeMs} ${ctimeMs}`;
-  } catch (error) {
-    return errorCode(error) ?? 'unknown';
   }
 }
