@@ -365,9 +365,17 @@ export class Session implements SessionInit {
 
   /** Client-side bytes so far, of closed and open allocations together. */
   clientBytes(): { received: number; sent: number } {
-    let received = this.client.receivedBytes;
-    let sent = this.client.sentBytes;
-    for (const { page, offset } of listOf(this.#open)) {
+    const { received, sent } = this.openBytes(0, this.open.length);
+    return { received: received + this.client.receivedBytes, sent: sent + this.client.sentBytes };
+  }
+
+  /** The same of open allocations only, those from one place in {@link open} up to another. */
+  openBytes(from: number, to: number): { received: number; sent: number } {
+    let received = 0;
+    let sent = 0;
+    const open = listOf(this.#open);
+    for (let at = from; at < Math.min(to, open.length); at += 1) {
+      const { page, offset } = open[at] as Allocation;
       received += page[offset + CLIENT + 1] ?? 0;
       sent += page[offset + CLIENT + 3] ?? 0;
     }

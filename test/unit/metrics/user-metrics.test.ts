@@ -170,6 +170,28 @@ describe('UserMetrics', () => {
     expect(familiesOf(text).map(({ name }) => name)).toEqual(USER_FAMILIES.map(({ name }) => name));
   });
 
+  it('grants them also in the middle of a user who holds very many allocations', async () => {
+    const scraped = new Scraped();
+    const count = 20_001;
+    for (let id = 1; id <= count; id += 1) {
+      scraped.begin(who('static', id)).relay(who('static', id), { received: 100, sent: 200 });
+    }
+    let turns = 0;
+    let isWritten = false;
+    const countTurn = (): void => {
+      turns += 1;
+      if (!isWritten) setImmediate(countTurn);
+    };
+    setImmediate(countTurn);
+    expect(await shown(scraped, 'coturn_user_session_received_bytes')).toEqual({
+      static: count * 100,
+    });
+    isWritten = true;
+    expect(turns).toBeGreaterThanOrEqual(5);
+    expect(await shown(scraped, 'coturn_user_session_sent_bytes')).toEqual({ static: count * 200 });
+    expect(await shown(scraped, 'coturn_user_allocations')).toEqual({ static: count });
+  });
+
   it('shows in a later scrape what a first one would, whoever came and left between', async () => {
     const scraped = new Scraped({ maxUsers: 1_900 });
     const metrics = new UserMetrics(scraped.tracker.users);
