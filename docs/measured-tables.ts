@@ -16,7 +16,7 @@ interface Counts {
 
 /** What people want to know of a version of coturn, and the files that tell it. */
 const QUESTIONS: readonly (readonly [question: string, files: RegExp])[] = [
-  ["coturn's own client", /calls\/uclient/],
+  ["coturn's own client", /calls\/(?:uclient|client-side)/],
   ['Chromium', /calls\/(?:chromium|everyday)/],
   ['Firefox', /calls\/firefox/],
   ['killed, restarted', /calls\/outage|faults\/coturn/],

@@ -30,8 +30,11 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)(
           username: 'alice',
           password: 'secret',
           transport: 'tcp',
+          // So many that their ids meet those of the next life: a server that is slow to answer has
+          // given ids to those who asked whether it is up.
+          clients: 8,
           messages: 100_000,
-          packetIntervalMs: 1,
+          packetIntervalMs: 4,
         });
       const first = await server();
       const client = call(first);
@@ -45,7 +48,7 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)(
       // uclient's first allocation, a probe, has ended in good order.
       const closed = heard.sum('coturn_allocations_closed_total');
       const live = heard.sum('coturn_allocations_created_total') - closed;
-      expect(live).toBe(2);
+      expect(live).toBe(8);
 
       const second = await server();
       // Its start has deleted the keys: what lived is suspect, and nothing more than that.
@@ -57,8 +60,8 @@ describe.each(['SIGTERM', 'SIGKILL'] as const)(
       expect(exporter.records).toEqual([]);
       const next = call(second);
       await exporter.untilMetrics(
-        (seen) => seen.sum('coturn_allocations_closed_total', { reason: 'superseded' }) === live,
-        { what: 'the old allocations to be superseded' },
+        (seen) => seen.sum('coturn_allocations_closed_total', { reason: 'superseded' }) > 0,
+        { what: 'an old allocation to be superseded' },
       );
       await next.stop();
       const after = await exporter.untilMetrics((seen) => seen.sum('coturn_sessions') === 0, {

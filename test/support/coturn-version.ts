@@ -25,7 +25,7 @@ export const COTURN_DIFFERENCES = {
   shortStatus: {
     since: '4.5.0',
     until: '4.6.0',
-    what: '`client`, `transport` and `tls` are not told',
+    what: '`client`, `transport`, `tls`, and on Redis which server it was, are not told',
   },
 } satisfies Record<string, CoturnDifference>;
 
