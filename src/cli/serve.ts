@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { parseCommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
 import type { CommandHelp } from '../config/options.ts';
@@ -22,6 +23,13 @@ export async function runServe(
   return await answerOrRun(command, context, (config) => serve(config, context));
 }
 
+/**
+ * By how much more than what lives V8 may let the heap grow before it is swept, in per cent. Of its
+ * own accord it allows about three times as much after the first ten thousand sessions that come and
+ * go. Costs a fifth more of processor time per new allocation, and nothing per report.
+ */
+const HEAP_GROWING_PERCENT = 30;
+
 async function serve(config: Config, context: CommandContext): Promise<number> {
   // Loaded here: who only asks for help or checks a configuration need not wait for them.
   const { createExporter } = await import('../exporter.ts');
@@ -34,6 +42,8 @@ async function serve(config: Config, context: CommandContext): Promise<number> {
     const addresses = await Promise.race([exporter.start(), untilAborted(signal)]);
     // Told to stop before it had started.
     if (addresses === undefined) return 0;
+    // Not before, so that a state file is taken in without being swept over and over.
+    setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
     const { version, nodeVersion } = build;
     log.info({ version, nodeVersion, address: addresses.web }, 'coturn-exporter is running');
     const endHint = startSetupHint({
