@@ -3,7 +3,6 @@ import { request as requestTls } from 'node:https';
 import { type OptionTable, parseOptions, renderOptions } from '../config/option-parser.ts';
 import { OPTIONS, type OptionValues } from '../config/options.ts';
 import { formatHostPort, type HostPort } from '../config/values.ts';
-import { errorCode } from '../log.ts';
 import type { CommandContext } from './command.ts';
 
 /** The values of {@link HEALTHCHECK_OPTIONS}, by flag. */
@@ -93,5 +92,5 @@ function answers(scheme: 'http' | 'https', { host, port }: HostPort): Promise<bo
 
 /** TLS 1.2 refuses a client without a certificate in mid handshake. */
 function isAlert(error: Error): boolean {
-  return /_ALERT_/.test(errorCode(error) ?? '');
+  return error.message.includes('SSL alert number');
 }
