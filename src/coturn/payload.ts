@@ -92,6 +92,9 @@ const MAX_LIFETIME_SECONDS = 2 ** 32 - 1;
 
 const MALFORMED: Rejection = { ok: false, reason: 'malformed_status' };
 
+/** Characters of an address with its port. coturn writes at most 64 (ns_turn_ioaddr.h). */
+const MAX_ADDRESS_LENGTH = 128;
+
 function parseConnection(payload: string, from: number): Connection | undefined {
   if (!payload.startsWith(', ', from)) return undefined;
   const fields = new Map<string, string>();
@@ -106,6 +109,8 @@ function parseConnection(payload: string, from: number): Connection | undefined 
   const ssl = fields.get('ssl');
   // The cipher is last: without it the payload was cut, and what stands before it is in doubt.
   if (!(type && local && remote && ssl && fields.has('cipher'))) return undefined;
+  // Both are kept as long as the allocation lives.
+  if (Math.max(local.length, remote.length) > MAX_ADDRESS_LENGTH) return undefined;
   return {
     transport: parseTransport(type),
     tls: parseTlsVersion(ssl),

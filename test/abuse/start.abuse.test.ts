@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createCleanup } from '../support/cleanup.ts';
-import { ExporterProcess } from '../support/exporter-process.ts';
+import { ExporterProcess, startExporter } from '../support/exporter-process.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 import { FINISHED, stateText } from '../unit/state/saved.ts';
@@ -44,6 +44,16 @@ describe('a start', () => {
     expect((await process.exited).code).toBeGreaterThan(0);
     expect(process.stderr.join('\n')).toContain(`--${flag}`);
     expect(performance.now() - begin).toBeLessThan(MAX_REFUSAL_MS);
+  });
+
+  it('sets aside a session whose times no calendar has', async () => {
+    const file = join(folder, 'hand-made');
+    writeFileSync(file, stateText([FINISHED, { ...FINISHED, id: 'late', startedAtMs: 8.7e15 }]));
+    const exporter = await startExporter(onTestFinished, {
+      args: ['--statsdb.listen-address=127.0.0.1:0', `--state.file=${file}`],
+    });
+    expect(readFileSync(`${file}.bad`, 'utf8')).toContain('"late"');
+    expect((await exporter.metrics()).sum('coturn_exporter_state_bad_lines')).toBe(1);
   });
 
   it('ends by a signal while it reads a large state file, which stays as it is', async () => {

@@ -125,6 +125,38 @@ describe.each([
   });
 });
 
+/** Publishes as coturn does, as fast as it is read. */
+async function publish(coturn: Socket, topic: string, payload: string): Promise<void> {
+  const isAccepted = coturn.write(
+    `*3\r\n$7\r\npublish\r\n$${topic.length}\r\n${topic}\r\n$${payload.length}\r\n${payload}\r\n`,
+  );
+  if (!isAccepted) await once(coturn, 'drain');
+}
+
+describe('addresses of 30 KB', () => {
+  const { defer, run: cleanUp } = createCleanup();
+  afterAll(cleanUp);
+  const COUNT = 5_000;
+
+  it('are counted and not kept', async () => {
+    const { attacked: exporter } = await startBoth(defer, []);
+    const [coturn] = await crowd(defer, { port: statsdbPort(exporter), count: 1 });
+    if (coturn === undefined) throw new Error('Nobody connected');
+    const before = exporter.residentBytes;
+    const long = '1'.repeat(30_000);
+    for (let number = 1; number <= COUNT; number += 1) {
+      const topic = `${allocationKey('alice', number)}/status`;
+      await publish(coturn, topic, statusOf('new', { local: long, remote: `${long}${number}` }));
+    }
+    const metrics = await exporter.untilMetrics(
+      (scrape) => scrape.sum('coturn_exporter_events_rejected_total') === COUNT,
+      { what: 'every address to be refused' },
+    );
+    expect(metrics.sum('coturn_allocations')).toBe(0);
+    expect(exporter.residentBytes - before).toBeLessThan(MAX_GROWTH_BYTES);
+  });
+});
+
 describe('a flood of KEYS', () => {
   const { defer, run: cleanUp } = createCleanup();
   afterAll(cleanUp);
@@ -135,13 +167,10 @@ describe('a flood of KEYS', () => {
     const { attacked: exporter } = both;
     const port = statsdbPort(exporter);
     const [coturn] = await crowd(defer, { port, count: 1 });
+    if (coturn === undefined) throw new Error('Nobody connected');
     const payload = statusOf('new');
     for (let number = 1; number <= ALLOCATIONS; number += 1) {
-      const key = `${allocationKey(`user${number % 1_000}`, number)}/status`;
-      const isAccepted = coturn?.write(
-        `*3\r\n$7\r\npublish\r\n$${key.length}\r\n${key}\r\n$${payload.length}\r\n${payload}\r\n`,
-      );
-      if (isAccepted === false && coturn !== undefined) await once(coturn, 'drain');
+      await publish(coturn, `${allocationKey(`user${number % 1_000}`, number)}/status`, payload);
     }
     await until(() => exporter.get('/drain'), {
       what: 'all allocations',

@@ -203,6 +203,8 @@ describe('parseStatus', () => {
     ['no remote address', LONG.replace('remote=127.0.0.1:53378, ', '')],
     ['no TLS version', LONG.replace('ssl=NONE, ', '')],
     ['no cipher', LONG.replace(', cipher=NONE', '')],
+    ['a local address of 129 characters', LONG.replace('127.0.0.1:34810', '1'.repeat(129))],
+    ['a remote address of 129 characters', LONG.replace('127.0.0.1:53378', '1'.repeat(129))],
     ['fields named like object properties', 'new lifetime=1, __proto__=x, constructor=y'],
   ])('refuses %s', (_what, payload) => {
     expect(parseStatus(payload)).toEqual({ ok: false, reason: 'malformed_status' });
