@@ -220,6 +220,11 @@ export class Ledger {
     return this.#realms.values();
   }
 
+  /** What is counted for each realm on each server. */
+  accounts(): readonly ServerAccount[] {
+    return this.#accounts;
+  }
+
   /** The sums of the account of this number. */
   sumsOf(number: number): Float64Array {
     // Numbers come from accounts, which are never taken out.

@@ -96,14 +96,12 @@ export class Servers {
 /** By server, what all its realms together have. */
 function publishedBy(ledger: Ledger): Map<string, { allocations: number; lastEventMs: number }> {
   const published = new Map<string, { allocations: number; lastEventMs: number }>();
-  for (const realm of ledger.realms()) {
-    for (const [server, account] of realm.servers) {
-      if (server === OVERFLOW) continue;
-      const sums = published.get(server) ?? { allocations: 0, lastEventMs: 0 };
-      published.set(server, sums);
-      sums.allocations += account.countLive();
-      sums.lastEventMs = Math.max(sums.lastEventMs, account.lastEventMs);
-    }
+  for (const account of ledger.accounts()) {
+    if (account.server === OVERFLOW) continue;
+    const sums = published.get(account.server) ?? { allocations: 0, lastEventMs: 0 };
+    published.set(account.server, sums);
+    sums.allocations += account.countLive();
+    sums.lastEventMs = Math.max(sums.lastEventMs, account.lastEventMs);
   }
   return published;
 }
