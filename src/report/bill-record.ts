@@ -7,6 +7,8 @@ export interface BillRecord extends Sums {
   readonly id: string;
   readonly realm: string;
   readonly user: string;
+  /** What `--user.pattern` told of the user besides, as one text; users who differ in it are two. */
+  readonly attributes: string;
   /** Several joined by `,`, like `transport` and `client`. */
   readonly server: string;
   readonly transport: string;
@@ -106,6 +108,7 @@ function readRecord(reader: FieldReader): BillRecord {
     id: reader.text('session_id'),
     realm: reader.text('realm'),
     user: reader.text('user'),
+    attributes: reader.allWith('attr_'),
     server: reader.text('server'),
     transport: reader.text('transport'),
     client: reader.textOr('client', ''),
@@ -152,6 +155,15 @@ class FieldReader {
   text(name: string): string {
     const value = this.#fields[name];
     return typeof value === 'string' ? value : this.#refuse(name, 'a text', '');
+  }
+
+  /** All fields whose names begin so, in their order; empty for none. */
+  allWith(prefix: string): string {
+    let all = '';
+    for (const name in this.#fields) {
+      if (name.startsWith(prefix)) all += JSON.stringify([name, this.#fields[name]]);
+    }
+    return all;
   }
 
   textOr(name: string, instead: string): string {

@@ -66,7 +66,8 @@ export class SessionMerger {
     }
     this.#replicas.add(record.replica);
     if (!isDone || this.#replicas.size > 1) this.needsOrder = true;
-    const key = `${record.realm.length}:${record.realm}${record.user}`;
+    const { realm, user, attributes } = record;
+    const key = `${realm.length}:${user.length}:${realm}${user}${attributes}`;
     const session = this.#continue(key, record);
     if (isAlone && !isCutOff(session)) this.#emit(session);
     else this.#wait(session, key);

@@ -39,6 +39,13 @@ describe('SessionMerger, restarts', () => {
     });
   });
 
+  it('keeps users apart who are called alike and differ in what a pattern told of them', () => {
+    const left = cutOff({ until: 5, ...bytes(700), attr_tenant: '7' });
+    const next = { at: 6, until: 20, start_known: false, ...bytes(1500) };
+    expect(received(merge([left, record({ ...next, attr_tenant: '8' })]))).toEqual([700, 1500]);
+    expect(received(merge([left, record({ ...next, attr_tenant: '7' })]))).toEqual([1500]);
+  });
+
   it('adds what had ended before the restart, where the record tells', () => {
     const open = { open_allocations: 1, ...bytes(700, 'open_') };
     const before = cutOff({ allocations: 3, ...bytes(1000), ...open });
