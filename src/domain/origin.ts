@@ -175,8 +175,9 @@ export class StatusKeys {
   }
 
   /**
-   * Judges a scan that came to its end (design, rule 8). Servers are judged one by one, since those
-   * that share a Redis may still use databases of different numbers.
+   * Judges a scan that came to its end: where status messages come and no key is found, the number of
+   * the database is wrong. Servers are judged one by one, since those that share a Redis may still use
+   * databases of different numbers.
    *
    * @param found servers of which it found keys
    * @param contradicting servers of which it found none, though status messages say that there are
