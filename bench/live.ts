@@ -91,7 +91,7 @@ export async function benchState(): Promise<Row[]> {
       `--state.file=${join(folder, String(round))}`,
       '--state.interval=1h',
     ];
-    const exporter = await Measured.exporter(...flags);
+    const exporter = await Measured.watchedExporter(...flags);
     const publisher = await Publisher.connect(port);
     await publisher.begin(MILLION);
     publisher.close();
@@ -99,7 +99,7 @@ export async function benchState(): Promise<Row[]> {
     await exporter.stop('SIGTERM');
     saves.push((performance.now() - stopping) / 1000);
     const starting = performance.now();
-    const restored = await Measured.exporter(...flags);
+    const restored = await Measured.watchedExporter(...flags);
     restores.push((performance.now() - starting) / 1000);
     stalls.push(await restored.stall());
     await restored.stop();

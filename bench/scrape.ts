@@ -51,7 +51,7 @@ type Note = (name: string, value: number) => void;
 
 async function scrapeOurs(note: Note): Promise<void> {
   const port = await freePort();
-  const exporter = await Measured.exporter(`--statsdb.listen-address=127.0.0.1:${port}`);
+  const exporter = await Measured.watchedExporter(`--statsdb.listen-address=127.0.0.1:${port}`);
   const url = await exporter.url();
   const publisher = await Publisher.connect(port);
   const before = exporter.rss;
