@@ -13,6 +13,7 @@ import {
   OPTIONS,
   type OptionValues,
   pickOptions,
+  REDIS_FLAGS,
 } from '../config/options.ts';
 import type { ReadFile } from '../config/read-file.ts';
 import { duration, filePath } from '../config/values.ts';
@@ -71,17 +72,7 @@ dash what to do. Changes nothing. The exit code is 0 when nothing failed
 ${renderOptions(DOCTOR_OPTIONS)}`;
 }
 
-const EXPORTER_FLAGS = [
-  'redis.url',
-  'redis.password-file',
-  'redis.sentinel-user',
-  'redis.sentinel-password-file',
-  'redis.tls-ca-file',
-  'redis.tls-cert-file',
-  'redis.tls-key-file',
-  'statsdb.listen-address',
-  'statsdb.password-file',
-] as const;
+const EXPORTER_FLAGS = [...REDIS_FLAGS, 'statsdb.listen-address', 'statsdb.password-file'] as const;
 
 /** The values of {@link DOCTOR_OPTIONS}, by flag. Durations are milliseconds. */
 interface DoctorValues extends Pick<OptionValues, (typeof EXPORTER_FLAGS)[number]> {

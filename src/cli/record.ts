@@ -1,7 +1,7 @@
 import { createConfig } from '../config/config.ts';
 import { MAX_CONFIG_BYTES, readTextFile } from '../config/files.ts';
 import { type OptionTable, parseOptions, renderOptions } from '../config/option-parser.ts';
-import { OPTIONS, type OptionValues, pickOptions } from '../config/options.ts';
+import { OPTIONS, type OptionValues, pickOptions, REDIS_FLAGS } from '../config/options.ts';
 import { duration, wholeNumber } from '../config/values.ts';
 import { Ledger } from '../domain/ledger.ts';
 import { createRelayedRule } from '../domain/relayed.ts';
@@ -124,13 +124,7 @@ function explain(error: unknown): string {
 }
 
 const EXPORTER_FLAGS = [
-  'redis.url',
-  'redis.password-file',
-  'redis.sentinel-user',
-  'redis.sentinel-password-file',
-  'redis.tls-ca-file',
-  'redis.tls-cert-file',
-  'redis.tls-key-file',
+  ...REDIS_FLAGS,
   'redis.resync-interval',
   'statsdb.listen-address',
   'statsdb.password-file',

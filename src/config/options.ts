@@ -347,6 +347,17 @@ several values are separated by spaces or commas; switches take true or false.
 ${renderOptions(OPTIONS)}`;
 }
 
+/** The flags that lead to a Redis, for the commands that take them too. */
+export const REDIS_FLAGS = [
+  'redis.url',
+  'redis.password-file',
+  'redis.sentinel-user',
+  'redis.sentinel-password-file',
+  'redis.tls-ca-file',
+  'redis.tls-cert-file',
+  'redis.tls-key-file',
+] as const;
+
 /** Some of the flags of the exporter, for a command that takes them too. */
 export function pickOptions<const Name extends keyof OptionValues>(
   names: readonly Name[],

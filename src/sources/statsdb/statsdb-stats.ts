@@ -3,9 +3,10 @@ import { addressOf } from '../../coturn/connection.ts';
 import { PROTOCOL_ERRORS, type ProtocolError } from '../resp/limits.ts';
 
 /**
- * Why the embedded statsdb turned a connection away: too many at once, no password within the
- * time or wrong ones, a name that is no longer in the file of servers, no TLS where it is asked for or none that could be agreed on, or bytes that
- * are not what they should be. A closed set: it is a metric label.
+ * Why the embedded statsdb turned a connection away: too many at once, no password within the time or
+ * wrong ones, a name that is no longer in the file of servers, no TLS where it is asked for or none
+ * that could be agreed on, or bytes that are not what they should be. A closed set: it is a metric
+ * label.
  */
 export type Refusal =
   | 'too_many_connections'
