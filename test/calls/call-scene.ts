@@ -1,4 +1,3 @@
-import { createServer } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { startChromium } from '../support/chromium.ts';
 import type { Defer } from '../support/cleanup.ts';
@@ -7,6 +6,7 @@ import type { Exposition } from '../support/exposition.ts';
 import type { Tab } from '../support/firefox.ts';
 import type { RecordLine } from '../support/json-lines.ts';
 import { type PacketCapture, startPacketCapture } from '../support/packet-capture.ts';
+import { servePages } from '../support/page-server.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { startRedisServer } from '../support/redis-server.ts';
 import { startStatsTee } from '../support/stats-tee.ts';
@@ -249,17 +249,9 @@ export function recordsOf(exporter: ExporterProcess, user: string): RecordLine[]
   return exporter.records.filter((record) => record['user'] === user);
 }
 
-async function servePage(defer: Defer): Promise<string> {
-  const server = createServer((_request, response) => {
+function servePage(defer: Defer): Promise<string> {
+  return servePages(defer, (_request, response) => {
     response.setHeader('content-type', 'text/html');
     response.end(`<!doctype html><title>Calls</title><script>(${callPage})();</script>`);
   });
-  defer(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('No port');
-  return `http://127.0.0.1:${address.port}/`;
 }

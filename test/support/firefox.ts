@@ -1,8 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Defer } from './cleanup.ts';
+import { servePages } from './page-server.ts';
 import { createTempFolder } from './temp-folder.ts';
 import { TestProcess } from './test-process.ts';
 import { until } from './until.ts';
@@ -135,8 +135,8 @@ async function work(): Promise<void> {
   }
 }
 
-async function serve(defer: Defer, script: string, tasks: Tasks): Promise<string> {
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+function serve(defer: Defer, script: string, tasks: Tasks): Promise<string> {
+  return servePages(defer, (request, response) => {
     if (request.url === '/next') {
       tasks.next((code) => response.end(code));
     } else if (request.url === '/answer') {
@@ -149,12 +149,4 @@ async function serve(defer: Defer, script: string, tasks: Tasks): Promise<string
       response.end(`<!doctype html><title>Calls</title><script>${script};(${work})();</script>`);
     }
   });
-  defer(async () => {
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('No port');
-  return `http://127.0.0.1:${address.port}/`;
 }
