@@ -9,7 +9,7 @@ import { claimPorts } from '../support/port-block.ts';
 /** How many live at a time, and how many have come when the first look is taken. */
 const LIVE = 10_000;
 const FIRST_LOOK = 2 * LIVE;
-const USERS = process.env['LONG'] === undefined ? 100_000 : 1_000_000;
+const USERS = process.env['LONG'] === undefined ? 60_000 : 1_000_000;
 
 const STATUS = statusOf('new', { local: '192.0.2.1:3478', remote: '203.0.113.7:50000' });
 const REPORT = payloadOf(traffic(10, 10_000, 10, 10_000));

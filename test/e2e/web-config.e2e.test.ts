@@ -129,7 +129,11 @@ async function examinePrometheus(defer: Defer, folder: string, file: string) {
     timeoutMs: 60_000,
     show: () => server.describe(),
   });
-  return server.isRunning ? await examine(folder, port, '/-/healthy') : 'refuses to start';
+  const answers = server.isRunning ? await examine(folder, port, '/-/healthy') : {};
+  if (Object.values(answers).some((answer) => answer !== 'refused')) return answers;
+  // It is ready before its web server is, which may yet refuse the file and end it.
+  await server.exited;
+  return 'refuses to start';
 }
 
 async function examineExporter(defer: Defer, folder: string, file: string) {

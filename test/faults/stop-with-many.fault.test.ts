@@ -8,11 +8,12 @@ import { type ExporterProcess, startExporter } from '../support/exporter-process
 import { claimPorts } from '../support/port-block.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 
-const SESSIONS = 200_000;
-/** What an orchestrator grants before it kills. */
-const STOP_MS = 10_000;
+const IS_LONG = process.env['LONG'] === '1';
+const SESSIONS = IS_LONG ? 200_000 : 50_000;
+/** What an orchestrator grants before it kills; half of it for a quarter of the sessions. */
+const STOP_MS = IS_LONG ? 10_000 : 5_000;
 
-/** An exporter that holds 200,000 live sessions and has no state file. */
+/** An exporter that holds so many live sessions, and has no state file. */
 async function startWithMany(recordsFile: string): Promise<ExporterProcess> {
   const { first: port } = await claimPorts(onTestFinished);
   const exporter = await startExporter(onTestFinished, {
@@ -38,8 +39,8 @@ async function sessionIds(path: string): Promise<Set<string>> {
   return ids;
 }
 
-describe('a stop with 200,000 live sessions', () => {
-  it('has every record in the file within 10 s, and none elsewhere', async () => {
+describe(`a stop with ${SESSIONS} live sessions`, () => {
+  it('has every record in the file in time, and none elsewhere', async () => {
     const file = join(createTempFolder(onTestFinished), 'records.jsonl');
     const exporter = await startWithMany(file);
     const startedMs = performance.now();
@@ -49,7 +50,7 @@ describe('a stop with 200,000 live sessions', () => {
     expect((await sessionIds(file)).size).toBe(SESSIONS);
     expect(exporter.log.filter(({ event }) => event === 'session_finished')).toEqual([]);
     expect(tookMs).toBeLessThan(STOP_MS);
-    console.info(`200,000 sessions in the file ${Math.round(tookMs)} ms after SIGTERM`);
+    console.info(`${SESSIONS} sessions in the file ${Math.round(tookMs)} ms after SIGTERM`);
   }, 180_000);
 
   it('ends in time also when nobody reads the pipe they go to, with a few lines in the log', async () => {

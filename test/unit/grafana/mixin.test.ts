@@ -1,13 +1,27 @@
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type RenderedMixin, renderMixin } from '../../../grafana/src/mixin.ts';
 import { ROOT, readDashboards } from './dashboards.ts';
 import { parseErrors } from './promql.ts';
 
 const FOLDER = join(ROOT, 'grafana');
 
+/** All that can be configured: rendering takes seconds, and nothing of it meets anything else. */
+const CONFIG = `{
+  job: 'turn', clusterLabel: 'region', replicaLabel: 'ha',
+  runbookUrlPattern: 'https://wiki.example.org/turn/%s.html',
+  limits+: { 'coturn:relay_ports:limit'+: { value: 1000 } },
+  serverLimits: { 'coturn:relay_ports:limit': { turn1: 2000 } },
+  dashboardNamePrefix: 'TURN / ', dashboardTags: ['turn'],
+}`;
+
 // That its rules and alerts are the shipped ones is in generated.test.ts.
 describe('mixin', () => {
+  let mixin: RenderedMixin;
+  beforeAll(() => {
+    mixin = renderMixin(FOLDER, CONFIG);
+  });
+
   it('gives the shipped dashboards when nothing is configured', () => {
     expect(renderMixin(FOLDER).dashboards).toEqual(
       Object.fromEntries(readDashboards('dashboards')),
@@ -15,11 +29,6 @@ describe('mixin', () => {
   });
 
   it('takes job, cluster, replica and the place of the runbook from _config', () => {
-    const mixin = renderMixin(
-      FOLDER,
-      `{ job: 'turn', clusterLabel: 'region', replicaLabel: 'ha',
-         runbookUrlPattern: 'https://wiki.example.org/turn/%s.html' }`,
-    );
     const text = JSON.stringify([mixin.rules, mixin.alerts]);
     expect(text).toContain('up{job=\\"turn\\"}');
     expect(text).toContain('https://wiki.example.org/turn/coturnsourcedown.html');
@@ -34,12 +43,7 @@ describe('mixin', () => {
   });
 
   it('takes limits, for all servers and for one', () => {
-    const { rules } = renderMixin(
-      FOLDER,
-      `{ limits+: { 'coturn:relay_ports:limit'+: { value: 1000 } },
-         serverLimits: { 'coturn:relay_ports:limit': { turn1: 2000 } } }`,
-    );
-    const limits = rules.flatMap((group) =>
+    const limits = mixin.rules.flatMap((group) =>
       group.rules.filter(({ record }) => record === 'coturn:relay_ports:limit'),
     );
     expect(limits).toEqual([
@@ -49,11 +53,7 @@ describe('mixin', () => {
   });
 
   it('names its dashboards as configured', () => {
-    const { dashboards } = renderMixin(
-      FOLDER,
-      `{ dashboardNamePrefix: 'TURN / ', dashboardTags: ['turn'] }`,
-    );
-    for (const dashboard of Object.values(dashboards)) {
+    for (const dashboard of Object.values(mixin.dashboards)) {
       expect(dashboard).toMatchObject({ tags: ['turn'], links: [{ tags: ['turn'] }] });
       expect(JSON.stringify(dashboard)).toContain('"title":"TURN / coturn');
     }
