@@ -1,5 +1,6 @@
 import { networkInterfaces } from 'node:os';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { createCleanup, type Defer } from '../support/cleanup.ts';
 import { coturnVersion, hasDifference } from '../support/coturn-version.ts';
 import type { Exposition } from '../support/exposition.ts';
@@ -8,6 +9,7 @@ import type { RecordLine } from '../support/json-lines.ts';
 import { isKept, writeMeasured } from '../support/measured.ts';
 import type { Datagram } from '../support/packet-capture.ts';
 import { countersOf, recordSums } from '../support/scripted-coturn.ts';
+import { createTempFolder } from '../support/temp-folder.ts';
 import type { EndOptions, EndStats } from './call-page.ts';
 import {
   Call,
@@ -18,7 +20,7 @@ import {
   type Transport,
   untilOver,
 } from './call-scene.ts';
-import { type ExplainedBytes, explainBytes } from './explained-bytes.ts';
+import { type ExplainedBytes, explainBytes, untilRelayed } from './explained-bytes.ts';
 
 /** How much each end must have received before it hangs up; `npm run test:long` makes longer calls. */
 const ENOUGH_BYTES = process.env['LONG'] === '1' ? 300_000 : 20_000;
@@ -26,7 +28,8 @@ const ENOUGH_BYTES = process.env['LONG'] === '1' ? 300_000 : 20_000;
 /** A browser, and the calls that it can make. */
 export interface BrowserCalls {
   readonly name: string;
-  open(defer: Defer): Promise<Tab>;
+  /** Its page of calls; it takes certificates of this authority. */
+  open(defer: Defer, authority: string): Promise<Tab>;
   readonly transports: readonly Transport[];
   readonly media: readonly EndOptions['media'][];
 }
@@ -50,7 +53,11 @@ export function describeBrowserCalls({ name, open, transports, media: kinds }: B
 
   beforeAll(async () => {
     const { defer } = cleanup;
-    const [turn, page] = await Promise.all([startHeardTurn(defer, {}), open(defer)]);
+    const authority = new CertificateAuthority(createTempFolder(defer), 'authority');
+    const [turn, page] = await Promise.all([
+      startHeardTurn(defer, { tls: authority.issue() }),
+      open(defer, authority.cert),
+    ]);
     heard = turn;
     const capture = await captureRelay(defer, heard);
     for (const { users, ...options } of calls) {
@@ -61,6 +68,7 @@ export function describeBrowserCalls({ name, open, transports, media: kinds }: B
       await call.begin(heard, options);
       await call.connected();
       const stats = await call.received(ENOUGH_BYTES);
+      await untilRelayed(stats, capture);
       for (const [index, user] of users.entries()) {
         const one = stats[index];
         if (one !== undefined) lastStats.set(user, one);

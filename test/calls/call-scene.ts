@@ -119,7 +119,8 @@ export async function openCallTab(defer: Defer): Promise<Page> {
 
 /** The address of a turnserver as a browser takes it. */
 export function turnUrl({ turn }: HeardTurn, transport: Transport): string {
-  if (transport === 'tls') return `turns:127.0.0.1:${turn.tlsPort}?transport=tcp`;
+  // By name: Firefox does not even try TLS to an address.
+  if (transport === 'tls') return `turns:localhost:${turn.tlsPort}?transport=tcp`;
   return `turn:127.0.0.1:${turn.port}?transport=${transport}`;
 }
 

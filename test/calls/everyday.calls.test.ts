@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, type ExpectStatic, it } from 'vitest';
 import { createCleanup } from '../support/cleanup.ts';
 import type { RecordLine } from '../support/json-lines.ts';
-import type { Datagram, PacketCapture } from '../support/packet-capture.ts';
+import type { PacketCapture } from '../support/packet-capture.ts';
 import { recordSums } from '../support/scripted-coturn.ts';
 import { until } from '../support/until.ts';
 import type { EndStats } from './call-page.ts';
@@ -15,7 +15,7 @@ import {
   startCallScene,
   untilUserIsGone,
 } from './call-scene.ts';
-import { isSentExactly } from './explained-bytes.ts';
+import { bytesOf, isSentExactly } from './explained-bytes.ts';
 
 /**
  * What a first answer of this coturn gives. Chromium refreshes after half of it, and a client that
@@ -65,10 +65,6 @@ function wireOf(stats: readonly EndStats[]) {
     sent: bytesOf(capture.datagrams.filter(({ from }) => ports.has(from))),
     received: bytesOf(capture.datagrams.filter(({ to }) => ports.has(to))),
   };
-}
-
-function bytesOf(datagrams: readonly Datagram[]): number {
-  return datagrams.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** What may have come for a client that had left: DTLS and SCTP say goodbye, ICE checks on. */

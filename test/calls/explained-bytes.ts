@@ -1,6 +1,7 @@
 import { hasDifference } from '../support/coturn-version.ts';
 import type { RecordLine } from '../support/json-lines.ts';
-import type { Datagram } from '../support/packet-capture.ts';
+import type { Datagram, PacketCapture } from '../support/packet-capture.ts';
+import { until } from '../support/until.ts';
 import type { EndStats } from './call-page.ts';
 
 /** What crossed the peer side of one user in one direction, taken apart; in bytes of UDP payload. */
@@ -34,14 +35,31 @@ const SLACK_MS = 2_000;
 const CHANNEL_HEADER_BYTES = 4;
 
 /**
+ * Waits until all that the ends of a call have counted as sent has left the relay. Of a client that
+ * closes its TLS connection, coturn drops what it has not read yet: on a busy machine that would be
+ * packets which the browser has counted, and which nobody relayed.
+ */
+export async function untilRelayed(
+  ends: readonly EndStats[],
+  capture: PacketCapture,
+): Promise<void> {
+  const counted = ends.map(({ sentBytes }) => sentBytes);
+  const relayed = () =>
+    ends.map((stats) => bytesOf(crossed('sent', stats, capture.datagrams).filter(isMedia)));
+  await until(relayed, {
+    what: `the relay to send ${counted.join(' and ')} bytes`,
+    isDone: (bytes) => counted.every((each, index) => (bytes[index] ?? 0) >= each),
+  });
+}
+
+/**
  * Explains every byte that the records of a user tell, by what crossed the wire.
  *
  * @throws when a byte is left over
  */
 export function explainBytes(way: 'sent' | 'received', options: ExplainOptions): ExplainedBytes {
   const { stats, records, datagrams, hungUpMs } = options;
-  const ports = new Set(stats.relayPorts);
-  const all = datagrams.filter(({ from, to }) => ports.has(way === 'sent' ? from : to));
+  const all = crossed(way, stats, datagrams);
   const packets = sumField(records, `peer_${way}_packets`);
   const record = sumField(records, `peer_${way}_bytes`);
   const counted = all.slice(0, packets);
@@ -54,7 +72,7 @@ export function explainBytes(way: 'sent' | 'received', options: ExplainOptions):
     throw new Error(`${way}: not recorded though in time: ${show(late)}`);
   }
   const getStats = way === 'sent' ? stats.sentBytes : stats.receivedBytes;
-  const media = counted.filter(({ isStun }) => !isStun);
+  const media = counted.filter(isMedia);
   const before = lengthOfSum(media, getStats);
   const [last, next] = [media[before - 1], media[before]];
   if (
@@ -88,6 +106,20 @@ export function isSentExactly(records: readonly RecordLine[], wireBytes: number)
   );
 }
 
+/** What crossed the peer side of one end in one direction. */
+function crossed(
+  way: 'sent' | 'received',
+  { relayPorts }: EndStats,
+  datagrams: readonly Datagram[],
+): Datagram[] {
+  return datagrams.filter(({ from, to }) => relayPorts.includes(way === 'sent' ? from : to));
+}
+
+/** Anything but ICE's checks. */
+export function isMedia({ isStun }: Datagram): boolean {
+  return !isStun;
+}
+
 /** How many datagrams from the first on add up to this; -1 when no number of them does. */
 function lengthOfSum(datagrams: readonly Datagram[], sum: number): number {
   let rest = sum;
@@ -100,7 +132,8 @@ function lengthOfSum(datagrams: readonly Datagram[], sum: number): number {
   return rest === 0 ? length : -1;
 }
 
-function bytesOf(datagrams: readonly Datagram[]): number {
+/** Of payload, together. */
+export function bytesOf(datagrams: readonly Datagram[]): number {
   return datagrams.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 

@@ -8,9 +8,8 @@ const why = whyNoFirefox();
 describe.skipIf(why !== undefined)('Firefox', () => {
   describeBrowserCalls({
     name: 'Firefox',
-    open: (defer) => openFirefox(defer, `(${callPage})()`),
-    // Over TLS it takes no certificate that nobody signed.
-    transports: ['udp', 'tcp'],
+    open: (defer, authority) => openFirefox(defer, `(${callPage})()`, authority),
+    transports: ['udp', 'tcp', 'tls'],
     media: ['data'],
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { channelHeaderBytes } from '../support/coturn-version.ts';
 import { recordSums } from '../support/scripted-coturn.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
+import { until } from '../support/until.ts';
 import {
   Call,
   type CallScene,
@@ -10,18 +11,22 @@ import {
   openTab,
   recordsOf,
   startCallScene,
+  type Transport,
   untilUserIsGone,
 } from './call-scene.ts';
-import { isSentExactly } from './explained-bytes.ts';
+import { bytesOf, isMedia, isSentExactly } from './explained-bytes.ts';
 
 const ENOUGH_BYTES = 8_000;
-async function establish(scene: CallScene): Promise<Call> {
+/** How much each end sends while coturn does not read, for what it drops then to be seen. */
+const UNREAD_BYTES = 5_000;
+
+async function establish(scene: CallScene, transport: Transport = 'udp'): Promise<Call> {
   const page = await openTab(onTestFinished, scene);
   const call = new Call([
     { page, user: 'caller' },
     { page, user: 'callee' },
   ]);
-  await call.begin(scene, { transport: 'udp', media: 'data' });
+  await call.begin(scene, { transport, media: 'data' });
   await call.connected();
   await call.received(ENOUGH_BYTES);
   return call;
@@ -64,9 +69,9 @@ describe('coturn that is killed amid a call and comes back', () => {
       for (const [index, { user }] of call.ends.entries()) {
         const own = recordsOf(exporter, user);
         const sentFrom = (ports: readonly number[] = [], isWanted: (atMs: number) => boolean) =>
-          capture.datagrams
-            .filter(({ from, atMs }) => ports.includes(from) && isWanted(atMs))
-            .reduce((sum, { bytes }) => sum + bytes, 0);
+          bytesOf(
+            capture.datagrams.filter(({ from, atMs }) => ports.includes(from) && isWanted(atMs)),
+          );
         const lost = sentFrom(before[index]?.relayPorts, (atMs) => atMs < backMs);
         const told = sentFrom(stats[index]?.relayPorts, (atMs) => atMs >= backMs);
         const { peer_sent_bytes: sent, peer_sent_packets: packets } = recordSums(own);
@@ -91,9 +96,7 @@ describe('an exporter that is restarted amid a call', () => {
     for (const [index, { user }] of call.ends.entries()) {
       const [restarted = [], lasting = []] = await untilUserIsGone(scene, user);
       const ports = new Set(stats[index]?.relayPorts);
-      const sent = capture.datagrams
-        .filter(({ from }) => ports.has(from))
-        .reduce((sum, { bytes }) => sum + bytes, 0);
+      const sent = bytesOf(capture.datagrams.filter(({ from }) => ports.has(from)));
       expect(restarted).toEqual([expect.objectContaining({ complete: true, start_known: true })]);
       expect(isSentExactly(restarted, sent)).toBe(true);
       expect(recordSums(restarted)).toEqual(recordSums(lasting));
@@ -102,4 +105,39 @@ describe('an exporter that is restarted amid a call', () => {
       ).toBeLessThan(1000);
     }
   });
+});
+
+/** `npm run test:long` */
+describe.runIf(process.env['LONG'] === '1')('coturn that is behind when a call hangs up', () => {
+  it.each(['tcp', 'tls'] as const)(
+    'over %s leaves records of what it relayed',
+    async (transport) => {
+      const scene = await startCallScene(onTestFinished);
+      const capture = await captureRelay(onTestFinished, scene);
+      const call = await establish(scene, transport);
+      process.kill(scene.turn.pid, 'SIGSTOP');
+      const before = await call.stats();
+      const stats = await until(() => call.stats(), {
+        what: 'both ends to send on',
+        isDone: (now) =>
+          now.every(
+            ({ sentBytes }, end) => sentBytes >= (before[end]?.sentBytes ?? 0) + UNREAD_BYTES,
+          ),
+      });
+      await call.hangUp();
+      process.kill(scene.turn.pid, 'SIGCONT');
+      for (const [index, { user }] of call.ends.entries()) {
+        const all = await untilUserIsGone(scene, user);
+        const { relayPorts = [], sentBytes = 0 } = stats[index] ?? {};
+        const relayed = capture.datagrams.filter(({ from }) => relayPorts.includes(from));
+        for (const records of all) {
+          expect(records).toEqual([expect.objectContaining({ complete: true, missed_bytes: 0 })]);
+          expect(isSentExactly(records, bytesOf(relayed))).toBe(true);
+        }
+        // Over TLS fewer may have been relayed than the browser has counted; over TCP it reads on.
+        const media = bytesOf(relayed.filter(isMedia));
+        if (transport === 'tcp') expect(media).toBeGreaterThanOrEqual(sentBytes);
+      }
+    },
+  );
 });

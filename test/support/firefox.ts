@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -7,8 +8,9 @@ import { createTempFolder } from './temp-folder.ts';
 import { TestProcess } from './test-process.ts';
 import { until } from './until.ts';
 
-/** Of the Debian package. */
+/** Of Debian's packages. */
 const FIREFOX = '/usr/bin/firefox-esr';
+const CERTUTIL = '/usr/bin/certutil';
 
 /** It calls itself over loopback, without a camera and without asking anybody, and stays at home. */
 const PREFERENCES = {
@@ -45,14 +47,16 @@ interface Task {
 
 /** Why {@link openFirefox} cannot work here; undefined when it can. */
 export function whyNoFirefox(): string | undefined {
-  return existsSync(FIREFOX) ? undefined : `${FIREFOX} must be there: apt install firefox-esr`;
+  const missing = [FIREFOX, CERTUTIL].filter((path) => !existsSync(path));
+  if (missing.length === 0) return undefined;
+  return `${missing.join(' and ')} must be there: apt install firefox-esr libnss3-tools`;
 }
 
 /**
- * A headless Firefox with a page of this script. The page asks its own server what to do, since the
- * package brings no driver.
+ * A headless Firefox with a page of this script; it takes certificates of the authority in this
+ * file. The page asks its own server what to do, since the package brings no driver.
  */
-export async function openFirefox(defer: Defer, script: string): Promise<Tab> {
+export async function openFirefox(defer: Defer, script: string, authority: string): Promise<Tab> {
   const tasks = new Tasks();
   const url = await serve(defer, script, tasks);
   const profile = createTempFolder(defer);
@@ -60,6 +64,7 @@ export async function openFirefox(defer: Defer, script: string): Promise<Tab> {
     ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
   );
   writeFileSync(join(profile, 'user.js'), lines.join(''));
+  trust(profile, authority);
   const firefox = new TestProcess(defer, {
     command: FIREFOX,
     args: ['--headless', '--no-remote', '--profile', profile, url],
@@ -74,6 +79,14 @@ export async function openFirefox(defer: Defer, script: string): Promise<Tab> {
   return {
     evaluate: (run, arg) => tasks.run(`(${run})(${JSON.stringify(arg)})`),
   };
+}
+
+/** Has Firefox take the certificates of an authority, as people may in its preferences. */
+function trust(profile: string, authority: string): void {
+  const certutil = (...args: readonly string[]) =>
+    execFileSync(CERTUTIL, ['-d', `sql:${profile}`, ...args]);
+  certutil('-N', '--empty-password');
+  certutil('-A', '-n', 'authority', '-t', 'C,,', '-i', authority);
 }
 
 /** What the page is to do, one task at a time. */

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type CertificateFiles, makeCertificate } from './certificates.ts';
 import type { Defer } from './cleanup.ts';
 import { coturnProgram } from './coturn-programs.ts';
 import { claimPorts } from './port-block.ts';
@@ -35,8 +35,8 @@ export interface TurnServerOptions {
   readonly users?: Readonly<Record<string, string>>;
   /** Takes names and passwords of the TURN REST API made with this secret, instead of `users`. */
   readonly authSecret?: string;
-  /** Listens for TLS and DTLS as well, with a certificate that nobody signed. */
-  readonly tls?: boolean;
+  /** Listens for TLS and DTLS as well, with this certificate; true: with one that nobody signed. */
+  readonly tls?: boolean | CertificateFiles;
   /** Instead of five dozen: coturn's own range, for many clients. */
   readonly manyRelayPorts?: boolean;
   /** Where it publishes: port and database number of a Redis, or of what stands in for one. */
@@ -147,7 +147,7 @@ function configLines(given: {
     // Later ones deny the machine of their statsdb as a peer, which here is that of all peers.
     ...['127.0.0.1', '::1'].map((peer) => `allowed-peer-ip=${peer}`),
     'no-cli',
-    ...(given.options.tls === true ? tlsLines(given) : ['no-tls', 'no-dtls']),
+    ...tlsLines(given),
     `userdb=${join(given.folder, 'turndb')}`,
     `pidfile=${join(given.folder, 'turnserver.pid')}`,
     `log-file=${given.logFile}`,
@@ -165,16 +165,15 @@ function accountLines({ users = {}, authSecret }: TurnServerOptions): string[] {
   return ['lt-cred-mech', ...Object.entries(users).map(([name, key]) => `user=${name}:${key}`)];
 }
 
-function tlsLines({ folder, tlsPort }: { folder: string; tlsPort: number }): string[] {
-  const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
-  execFileSync(
-    'openssl',
-    [
-      ...['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost'],
-      ...['-addext', 'subjectAltName=IP:127.0.0.1', '-out', cert, '-keyout', key],
-    ],
-    { stdio: 'ignore' },
-  );
+function tlsLines(given: {
+  folder: string;
+  tlsPort: number;
+  options: TurnServerOptions;
+}): string[] {
+  const { tls = false } = given.options;
+  if (tls === false) return ['no-tls', 'no-dtls'];
+  const { cert, key } =
+    tls === true ? makeCertificate(given.folder, 'cert', { names: 'IP:127.0.0.1' }) : tls;
   // `dtls` is needed from 4.17 on; those before complain of it, no more.
-  return ['dtls', `tls-listening-port=${tlsPort}`, `cert=${cert}`, `pkey=${key}`];
+  return ['dtls', `tls-listening-port=${given.tlsPort}`, `cert=${cert}`, `pkey=${key}`];
 }
