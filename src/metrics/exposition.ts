@@ -90,6 +90,8 @@ function* renderLines(metric: LineMetric, format: ExpositionFormat): Generator<s
  * turn costs a hundredth of a slice.
  */
 const TURNS = 8;
+/** What others may take of those, in ms: a source that sends as fast as it can fills every one. */
+const TURNS_MS = 5;
 /** Who has done a slice and waits for the next: one at a time, so that many take no more than one. */
 const waiting: (() => void)[] = [];
 
@@ -97,15 +99,16 @@ const waiting: (() => void)[] = [];
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve);
-    if (waiting.length === 1) passTurns(TURNS);
+    if (waiting.length === 1) passTurns(TURNS, performance.now() + TURNS_MS);
   });
 }
 
-function passTurns(count: number): void {
+function passTurns(count: number, untilMs: number): void {
   setImmediate(() => {
-    if (count > 1) return passTurns(count - 1);
+    const nowMs = performance.now();
+    if (count > 1 && nowMs < untilMs) return passTurns(count - 1, untilMs);
     waiting.shift()?.();
-    if (waiting.length > 0) passTurns(TURNS);
+    if (waiting.length > 0) passTurns(TURNS, nowMs + TURNS_MS);
   });
 }
 

@@ -8,6 +8,7 @@ import type { ScanResult } from '../../domain/reconcile.ts';
 import type { SourceStats } from '../../domain/source-stats.ts';
 import { createReplyReader } from '../resp/replies.ts';
 import type { ScanSink, Source, SourceStatus } from '../source.ts';
+import { Turns } from '../turns.ts';
 import type { Cause } from './causes.ts';
 import {
   type ConnectionContext,
@@ -228,6 +229,7 @@ export class RedisSource implements Source, Claimant {
       message: receive,
       other: (bytes) => listener.call(stream, bytes),
     });
+    const turns = new Turns(stream);
     stream.removeAllListeners('data');
     stream.on('data', (chunk: Buffer) => {
       // A connection that is closed still delivers what was under way.
@@ -238,6 +240,7 @@ export class RedisSource implements Source, Claimant {
           new Error(`Protocol error, got ${JSON.stringify(String.fromCharCode(chunk[0] ?? 0))}`),
         );
       }
+      turns.take(chunk.length);
     });
   }
 

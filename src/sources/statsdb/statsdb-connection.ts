@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { Turns } from '../turns.ts';
 import { type ClientOptions, StatsdbClient } from './client.ts';
 import { errorReply, ReplyBatch } from './reply-batch.ts';
 import type { CloseReason, Refusal, StatsdbStats } from './statsdb-stats.ts';
@@ -24,12 +25,6 @@ export const PROBATION_MS = 10_000;
 /** Milliseconds until the answer to a second wrong password, and to all that was sent behind it. */
 export const WRONG_PASSWORD_DELAY_MS = 1_000;
 
-/**
- * Bytes that are taken before the rest of the process gets its turn: some 2,000 messages. Node would
- * read 2 MB, and while a coturn sends as fast as it can, scrapes and the ends of sessions would wait.
- */
-export const TURN_BYTES: number = 256 * 1024;
-
 const SERVER_REMOVED = errorReply('NOAUTH Authentication required.');
 const TOO_MANY = errorReply('ERR max number of clients reached');
 
@@ -45,17 +40,18 @@ export class StatsdbConnection {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #replies: ReplyBatch;
+  readonly #turns: Turns;
   #timer: NodeJS.Timeout | undefined;
   #reason: CloseReason = 'peer';
   #isEnding = false;
   #isMuted = false;
   #isOnProbation = false;
-  #takenBytes = 0;
 
   constructor(options: ConnectionOptions) {
     const { socket, peer, stats } = options;
     this.#options = options;
     this.#socket = socket;
+    this.#turns = new Turns(socket);
     this.#replies = new ReplyBatch(socket);
     this.client = new StatsdbClient({
       ...options,
@@ -112,15 +108,7 @@ export class StatsdbConnection {
     else if (end !== undefined) this.#refuse(end.reason);
     else if (this.#isOnProbation && this.client.hasProved) this.#settle();
     else if (this.client.wrongPasswords > Math.max(1, wrongBefore)) this.#slowDown();
-    else this.#giveTurns(chunk.length);
-  }
-
-  #giveTurns(bytes: number): void {
-    this.#takenBytes += bytes;
-    if (this.#takenBytes < TURN_BYTES) return;
-    this.#takenBytes = 0;
-    this.#socket.pause();
-    setImmediate(() => this.#socket.resume());
+    else this.#turns.take(chunk.length);
   }
 
   #settle(): void {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -6,13 +7,16 @@ import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { RedisSourceConfig } from '../../../../src/config/redis-url.ts';
 import { SourceStats } from '../../../../src/domain/source-stats.ts';
+import { encodePair } from '../../../../src/simulator/wire.ts';
 import { retryDelayMs } from '../../../../src/sources/redis/connection.ts';
 import { RedisSource } from '../../../../src/sources/redis/redis-source.ts';
 import { SameServer } from '../../../../src/sources/redis/same-server.ts';
+import { TURN_BYTES } from '../../../../src/sources/turns.ts';
 import { ObservedSink } from '../../../contract/observed-sink.ts';
 import { allocationKey, statusOf } from '../../../support/coturn-message.ts';
 import { prepareRedisServer, startRedisServer } from '../../../support/redis-server.ts';
 import { until } from '../../../support/until.ts';
+import { mostInOneTurn } from '../../turns.ts';
 
 const NEW = statusOf('new', { local: '127.0.0.1:3478' });
 const PASSWORD = 'correct-horse';
@@ -174,6 +178,23 @@ describe('RedisSource', () => {
     );
     expect(key).toBe(`${keyOf(1)}/status`);
     expect(others).toEqual([]);
+  });
+
+  it('takes a flood in many turns, so that others have theirs', async () => {
+    const { port } = await startRedisServer(onTestFinished);
+    const scene = createScene(port);
+    await scene.source.start();
+    await subscribed(scene);
+    const published = 20_000;
+    const commands = Array.from({ length: published }, (_, id) =>
+      encodePair('publish', `${keyOf(id)}/status`, NEW),
+    );
+    const { events } = scene.stats;
+    const end = mostInOneTurn(() => events.new);
+    // Nothing else runs here meanwhile, and the system takes in what it can.
+    execFileSync('redis-cli', ['-p', String(port), '--pipe'], { input: commands.join('') });
+    await until(() => events.new, { what: 'all of it', isDone: (count) => count === published });
+    expect(end()).toBeLessThanOrEqual((2 * TURN_BYTES) / `${keyOf(1)}/status${NEW}`.length);
   });
 
   it('counts one disconnect, marks the gap and comes back when it is cut off', async () => {
