@@ -134,7 +134,7 @@ export class AllocationTable {
       origin.keys.noteStart(status.connection.local, created.key.slice(-ID_LENGTH), nowMs);
     }
     created.noteStatus();
-    created.account.hear(nowMs);
+    created.account.total.hear(nowMs);
   }
 
   /** A `new` for a key that lives: its server has restarted, or another one uses the same id. */

@@ -263,7 +263,7 @@ export class Allocation implements Waiting {
   prove(nowMs: number): void {
     this.page[this.offset + LAST_EVENT] = nowMs;
     this.page[this.offset + LAST_PROOF] = nowMs;
-    this.account.hear(nowMs);
+    this.account.total.hear(nowMs);
     this.trust();
   }
 

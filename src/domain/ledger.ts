@@ -1,5 +1,6 @@
 import type { IpFamily, TlsVersion, Transport } from '../coturn/event.ts';
 import { copyText } from '../coturn/key.ts';
+import { LiveCounts } from './live-counts.ts';
 import { createRelayedRule, type Relayed, type RelayedRule } from './relayed.ts';
 import { own } from './source-stats.ts';
 import type { Traffic } from './traffic.ts';
@@ -32,9 +33,6 @@ export const MAX_SERVERS = 1000;
  */
 export const MAX_PAIRS = 10_000;
 
-/** Where `ServerAccount.sums` has the time of the newest message of an allocation, in ms. */
-export const HEARD: number = 3 * TRAFFIC_LENGTH;
-
 /** How many allocations of one kind were created. */
 export interface CreatedCount {
   readonly transport: Transport;
@@ -64,27 +62,64 @@ export const NO_LINK: Link = {
 /** The most ways of being connected that an account shares among allocations. */
 const MAX_LINKS = 64;
 
+/** What all realms have on one server together: kept, since a thousand servers have many pairs. */
+export class ServerTotal {
+  readonly server: string;
+  /** Live allocations of all transports. */
+  readonly liveAllocations: number = 0;
+  /** When its newest message of an allocation came, in ms; 0 before the first. */
+  readonly lastEventMs: number = 0;
+
+  constructor(server: string) {
+    this.server = server;
+  }
+
+  /** Moves the number of live allocations by one. */
+  changeLive(by: 1 | -1): void {
+    own(this).liveAllocations += by;
+  }
+
+  /** A message of an allocation came. */
+  hear(nowMs: number): void {
+    own(this).lastEventMs = nowMs;
+  }
+}
+
 /** What is counted for one realm on one server. Numbers grow only, but for `live`. */
 export class ServerAccount {
   /** Its place in {@link Ledger.account}. */
   readonly number: number;
   readonly realm: string;
-  readonly server: string;
-  /** Client side, peer side and unallocated, each in the order of `Traffic`; then {@link HEARD}. */
-  readonly sums: Float64Array = new Float64Array(3 * TRAFFIC_LENGTH + 1);
+  readonly total: ServerTotal;
+  /** Client side, peer side and unallocated, each in the order of `Traffic`. */
+  readonly sums: Float64Array = new Float64Array(3 * TRAFFIC_LENGTH);
   readonly created: CreatedCount[] = [];
   readonly closed: Record<EndReason, number> = zeroReasons();
   readonly refreshes: number = 0;
-  /** Live allocations by transport, of every transport that was ever seen here. */
-  readonly live: Map<Transport, number> = new Map();
   /** Live sessions that began here. */
   readonly liveSessions: number = 0;
+  readonly #live: LiveCounts;
   readonly #links: Link[] = [];
 
-  constructor(number: number, realm: string, server: string) {
+  constructor(
+    number: number,
+    realm: string,
+    { total, live }: { readonly total: ServerTotal; readonly live: LiveCounts },
+  ) {
     this.number = number;
     this.realm = realm;
-    this.server = server;
+    this.total = total;
+    this.#live = live;
+  }
+
+  /** The `server` label. */
+  get server(): string {
+    return this.total.server;
+  }
+
+  /** Live allocations by transport, of every transport that was ever seen here. */
+  get live(): [transport: Transport, count: number][] {
+    return this.#live.of(this.number);
   }
 
   /** Counts an allocation that has ended. */
@@ -105,23 +140,6 @@ export class ServerAccount {
   /** Of clients that never held an allocation. */
   get unallocated(): Traffic {
     return trafficAt(this.sums, UNALLOCATED);
-  }
-
-  /** When its newest message of an allocation came, in ms; 0 before the first. */
-  get lastEventMs(): number {
-    return this.sums[HEARD] ?? 0;
-  }
-
-  /** A message of an allocation came. */
-  hear(nowMs: number): void {
-    this.sums[HEARD] = nowMs;
-  }
-
-  /** Live allocations of all transports. */
-  countLive(): number {
-    let count = 0;
-    for (const ofTransport of this.live.values()) count += ofTransport;
-    return count;
   }
 
   /** How allocations are connected: one object for all that are so in the same way. */
@@ -147,7 +165,8 @@ export class ServerAccount {
 
   /** Moves the number of live allocations of `transport` by one. */
   changeLive(transport: Transport, by: 1 | -1): void {
-    this.live.set(transport, (this.live.get(transport) ?? 0) + by);
+    this.#live.change(this.number, transport, by);
+    this.total.changeLive(by);
   }
 
   /** Counts a refresh of an allocation. */
@@ -205,7 +224,10 @@ export class RealmAccount {
 export class Ledger {
   readonly #realms = new Map<string, RealmAccount>();
   readonly #accounts: ServerAccount[] = [];
-  readonly #servers = new Set<string>();
+  readonly #live = new LiveCounts();
+  readonly #servers = new Map<string, ServerTotal>();
+  /** Of all servers and pairs that have no label of their own. */
+  readonly #otherServers = new ServerTotal(OVERFLOW);
   readonly #maxRealms: number;
   readonly #isRelayed: RelayedRule;
 
@@ -220,24 +242,27 @@ export class Ledger {
     return this.#realms.values();
   }
 
-  /** What is counted for each realm on each server. */
-  accounts(): readonly ServerAccount[] {
-    return this.#accounts;
+  /** All servers seen so far that have a label of their own, by that. */
+  get servers(): ReadonlyMap<string, ServerTotal> {
+    return this.#servers;
   }
 
-  /** The sums of the account of this number. */
-  sumsOf(number: number): Float64Array {
+  /** The account of this number. */
+  account(number: number): ServerAccount {
     // Numbers come from accounts, which are never taken out.
-    return (this.#accounts[number] as ServerAccount).sums;
+    return this.#accounts[number] as ServerAccount;
   }
 
   /** How many allocations live now. */
   countLive(): number {
-    let count = 0;
-    for (const realm of this.#realms.values()) {
-      for (const account of realm.servers.values()) count += account.countLive();
-    }
+    let count = this.#otherServers.liveAllocations;
+    for (const { liveAllocations } of this.#servers.values()) count += liveAllocations;
     return count;
+  }
+
+  /** The live allocations of each account, by its number, as they are at this moment. */
+  copyLive(): LiveCounts {
+    return this.#live.copy();
   }
 
   /** The account of a realm as published; new ones beyond the cap share one. */
@@ -254,23 +279,28 @@ export class Ledger {
 
   /** The account of a realm on a server; new pairs beyond the cap share one in each realm. */
   server(realm: RealmAccount, server: string): ServerAccount {
-    let label = this.#serverLabel(server);
-    if (!realm.servers.has(label) && this.#accounts.length >= MAX_PAIRS) label = OVERFLOW;
-    let account = realm.servers.get(label);
+    let total = this.#totalOf(server);
+    const isOver = !realm.servers.has(total.server) && this.#accounts.length >= MAX_PAIRS;
+    if (isOver) total = this.#otherServers;
+    let account = realm.servers.get(total.server);
     if (account === undefined) {
-      account = new ServerAccount(this.#accounts.length, realm.realm, label);
+      const number = this.#accounts.length;
+      account = new ServerAccount(number, realm.realm, { total, live: this.#live });
       this.#accounts.push(account);
-      realm.servers.set(label, account);
+      realm.servers.set(total.server, account);
     }
     return account;
   }
 
-  #serverLabel(server: string): string {
+  #totalOf(server: string): ServerTotal {
     const label = labelOf(server);
-    if (this.#servers.has(label)) return label;
-    if (this.#servers.size >= MAX_SERVERS) return OVERFLOW;
-    this.#servers.add(label);
-    return label;
+    if (label === OVERFLOW) return this.#otherServers;
+    const known = this.#servers.get(label);
+    if (known !== undefined) return known;
+    if (this.#servers.size >= MAX_SERVERS) return this.#otherServers;
+    const total = new ServerTotal(label);
+    this.#servers.set(label, total);
+    return total;
   }
 }
 

@@ -1,5 +1,5 @@
 import { DEFAULT_LIFETIME_MS, EXPIRY_GRACE_MS } from './allocation.ts';
-import { type Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
+import { type Ledger, MAX_SERVERS } from './ledger.ts';
 import { own } from './source-stats.ts';
 import { labelOf } from './user.ts';
 
@@ -74,16 +74,28 @@ export class Servers {
 
   /** How each is now; forgets those that have been gone for long. */
   list(nowMs: number): ServerHealth[] {
-    const { ledger, forgetAfterMs } = this.#options;
-    const published = publishedBy(ledger);
+    const published = this.#listPublished(nowMs);
+    return [...this.#listConnected(nowMs), ...published];
+  }
+
+  #listConnected(nowMs: number): ServerHealth[] {
     const list: ServerHealth[] = [];
     for (const [server, { connections, lastEventMs, leftMs }] of this.#connected) {
-      const allocations = published.get(server)?.allocations ?? 0;
-      published.delete(server);
-      if (connections === 0 && nowMs - leftMs > forgetAfterMs) this.#connected.delete(server);
-      else list.push({ server, isUp: connections > 0, connections, lastEventMs, allocations });
+      const isGone = connections === 0 && nowMs - leftMs > this.#options.forgetAfterMs;
+      if (isGone) this.#connected.delete(server);
+      else {
+        const allocations = this.#options.ledger.servers.get(server)?.liveAllocations ?? 0;
+        list.push({ server, isUp: connections > 0, connections, lastEventMs, allocations });
+      }
     }
-    for (const [server, { allocations, lastEventMs }] of published) {
+    return list;
+  }
+
+  #listPublished(nowMs: number): ServerHealth[] {
+    const { ledger, forgetAfterMs } = this.#options;
+    const list: ServerHealth[] = [];
+    for (const { server, liveAllocations: allocations, lastEventMs } of ledger.servers.values()) {
+      if (this.#connected.has(server)) continue;
       const silentMs = nowMs - lastEventMs;
       if (allocations === 0 && (lastEventMs === 0 || silentMs > forgetAfterMs)) continue;
       const isUp = allocations > 0 || silentMs <= HEARD_WITHIN_MS;
@@ -91,17 +103,4 @@ export class Servers {
     }
     return list;
   }
-}
-
-/** By server, what all its realms together have. */
-function publishedBy(ledger: Ledger): Map<string, { allocations: number; lastEventMs: number }> {
-  const published = new Map<string, { allocations: number; lastEventMs: number }>();
-  for (const account of ledger.accounts()) {
-    if (account.server === OVERFLOW) continue;
-    const sums = published.get(account.server) ?? { allocations: 0, lastEventMs: 0 };
-    published.set(account.server, sums);
-    sums.allocations += account.countLive();
-    sums.lastEventMs = Math.max(sums.lastEventMs, account.lastEventMs);
-  }
-  return published;
 }

@@ -5,7 +5,7 @@ import { KEEPALIVE_CHANNEL } from '../coturn/patterns.ts';
 import { parseEvent } from '../coturn/payload.ts';
 import { AllocationTable } from './allocation-table.ts';
 import { offsetOf } from './key-table.ts';
-import { HEARD, Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
+import { Ledger, MAX_SERVERS, OVERFLOW } from './ledger.ts';
 import { Origin } from './origin.ts';
 import { type Parked, ParkedTraffic } from './parked-traffic.ts';
 import { KeyScan } from './reconcile.ts';
@@ -143,13 +143,13 @@ export class Tracker {
     }
     // As Allocation.report does, by address: an allocation's object is not touched.
     const side = tail === PEER_TAIL ? PEER : CLIENT;
-    const sums = this.ledger.sumsOf(page[offset + ACCOUNT] ?? 0);
+    const { sums, total } = this.ledger.account(page[offset + ACCOUNT] ?? 0);
     if (!addDelta(page, offset + side, sums, side, delta)) {
       stats.countRejected('number_out_of_range');
       return true;
     }
     page[offset + LAST_EVENT] = nowMs;
-    sums[HEARD] = nowMs;
+    total.hear(nowMs);
     if (side !== PEER) {
       stats.countEvent('traffic', nowMs);
       return true;

@@ -60,34 +60,34 @@ export function registerAccountMetrics(registry: MetricsRegistry, ledger: Ledger
     help: 'Allocations that exist now.',
     type: 'gauge',
     labels: ['realm', 'server', 'transport'],
-    slices: () =>
-      inSlices(liveOf(ledger), ({ account, transport, count }) => {
-        return `coturn_allocations{${pairOf(account)},transport="${transport}"} ${count}\n`;
-      }),
+    slices() {
+      const live = ledger.copyLive();
+      return inSlices(accountsOf(ledger), (account) => {
+        let lines = '';
+        for (const [transport, count] of live.of(account.number)) {
+          lines += `coturn_allocations{${pairOf(account)},transport="${transport}"} ${count}\n`;
+        }
+        return lines;
+      });
+    },
   });
   registerCounters(allocationMetrics());
 }
 
-function* inSlices<T>(items: Iterable<T>, linesOf: (item: T) => string): Generator<string> {
+function* inSlices(
+  accounts: Iterable<ServerAccount>,
+  linesOf: (account: ServerAccount) => string,
+): Generator<string> {
   let text = '';
   let count = 0;
-  for (const item of items) {
-    text += linesOf(item);
+  for (const account of accounts) {
+    text += linesOf(account);
     count += 1;
     if (count % SLICE !== 0) continue;
     yield text;
     text = '';
   }
   yield text;
-}
-
-/** The live allocations of this moment, without their text: that takes longer. */
-function liveOf(ledger: Ledger): { account: ServerAccount; transport: string; count: number }[] {
-  const held = [];
-  for (const account of accountsOf(ledger)) {
-    for (const [transport, count] of account.live) held.push({ account, transport, count });
-  }
-  return held;
 }
 
 function* accountsOf(ledger: Ledger): Generator<ServerAccount> {

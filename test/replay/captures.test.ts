@@ -61,7 +61,7 @@ describe('replay of recorded servers', () => {
     for (const account of tracker.ledger.realms()) {
       expect(account.liveSessions).toBe(0);
       for (const { live } of account.servers.values()) {
-        for (const count of live.values()) expect(count).toBe(0);
+        for (const [, count] of live) expect(count).toBe(0);
       }
     }
   });
@@ -173,7 +173,7 @@ function openAllocations(tracker: Tracker): number {
   let open = 0;
   for (const account of tracker.ledger.realms()) {
     for (const { live } of account.servers.values()) {
-      for (const count of live.values()) open += count;
+      for (const [, count] of live) open += count;
     }
   }
   return open;

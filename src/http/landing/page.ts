@@ -47,16 +47,17 @@ export function createLandingPage(options: LandingPageOptions): LandingPage {
     'referrer-policy': 'no-referrer',
     'x-content-type-options': 'nosniff',
   };
-  let shown = { atMs: Number.NEGATIVE_INFINITY, body: [Buffer.alloc(0)] };
+  const render = async (): Promise<Uint8Array[]> => {
+    const view = await createLandingView({ ...options, sampler, startedMs });
+    return [Buffer.from(renderDocument(view, options.metricsPath))];
+  };
+  let shown = { atMs: Number.NEGATIVE_INFINITY, body: Promise.resolve<Uint8Array[]>([]) };
   return {
     kind: 'page',
-    answer() {
+    async answer() {
       const atMs = options.nowMs();
-      if (atMs - shown.atMs >= KEPT_MS) {
-        const view = createLandingView({ ...options, sampler, startedMs });
-        shown = { atMs, body: [Buffer.from(renderDocument(view, options.metricsPath))] };
-      }
-      return { status: 200, headers, body: shown.body };
+      if (atMs - shown.atMs >= KEPT_MS) shown = { atMs, body: render() };
+      return { status: 200, headers, body: await shown.body };
     },
     start: () => sampler.start(),
     stop: () => sampler.stop(),

@@ -1,6 +1,8 @@
+import type { Transport } from '../../coturn/event.ts';
 import type { Ledger, RealmAccount, ServerAccount } from '../../domain/ledger.ts';
 import type { ServerHealth, Servers } from '../../domain/servers.ts';
 import type { SourceStats } from '../../domain/source-stats.ts';
+import { nextTurn } from '../../metrics/exposition.ts';
 import type { Source } from '../../sources/source.ts';
 import { LandingHistory, SAMPLE_INTERVAL_MS, type SampledRow } from './history.ts';
 
@@ -18,11 +20,16 @@ export const PEER_COLUMNS: readonly number[] = [2, 3];
 export const SESSIONS_COLUMN = 4;
 export const ALLOCATIONS_COLUMN = 5;
 
-/** All numbers at one moment, ready to be sampled or compared with samples. */
+/** How many pairs of a realm and a server are read before the event loop gets its turn. */
+const SLICE = 500;
+
+/** All numbers of a moment, ready to be sampled or compared with samples. */
 export interface LandingReading {
   readonly nowMs: number;
   readonly total: SampledRow;
   readonly realms: ReadonlyArray<readonly [key: RealmAccount, values: readonly number[]]>;
+  /** Live allocations of every transport ever seen. */
+  readonly transports: ReadonlyMap<Transport, number>;
   readonly servers: readonly ServerReading[];
   /** Events by source. */
   readonly sources: ReadonlyArray<readonly [key: SourceStats, values: readonly number[]]>;
@@ -50,8 +57,8 @@ export class LandingSampler {
   /** Samples now and from now on. Safe to call twice. */
   start(): void {
     if (this.#timer !== undefined) return;
-    this.sample();
-    this.#timer = setInterval(() => this.sample(), SAMPLE_INTERVAL_MS);
+    void this.sample();
+    this.#timer = setInterval(() => void this.sample(), SAMPLE_INTERVAL_MS);
     this.#timer.unref();
   }
 
@@ -62,61 +69,71 @@ export class LandingSampler {
   }
 
   /** Takes one sample. */
-  sample(): void {
-    const { nowMs, total, realms, servers, sources } = this.read();
+  async sample(): Promise<void> {
+    const { nowMs, total, realms, servers, sources } = await this.read();
     this.#serverKeys = new Map(servers.map(({ health, row }) => [health.server, row[0]]));
     const ofServers = servers.map(({ row }) => row);
     // In this order: what is beyond the limit of keys is realms.
     this.history.add(nowMs, [total, ...sources, ...ofServers, ...realms]);
   }
 
-  /** The numbers of this moment. */
-  read(): LandingReading {
-    const { ledger, sources } = this.#options;
+  /** The numbers of now. Each pair of realm and server is read once, so that all sums agree. */
+  async read(): Promise<LandingReading> {
+    const { ledger, sources, servers } = this.#options;
     const nowMs = this.#options.nowMs();
-    const realms = [...ledger.realms()].map((realm) => [realm, valuesOf(realm)] as const);
-    const total = [0, 0, 0, 0, 0, 0];
-    for (const [, values] of realms) {
-      for (const [column, value] of values.entries()) total[column] = (total[column] ?? 0) + value;
+    const total = zeroes();
+    const realms: [RealmAccount, number[]][] = [];
+    const ofServers = new Map<string, number[]>();
+    const transports = new Map<Transport, number>();
+    let work = 0;
+    for (const realm of ledger.realms()) {
+      const ofRealm = zeroes();
+      realms.push([realm, ofRealm]);
+      for (const sums of [total, ofRealm]) add(sums, SESSIONS_COLUMN, realm.liveSessions);
+      for (const [server, account] of realm.servers) {
+        const ofServer = ofServers.get(server) ?? zeroes();
+        ofServers.set(server, ofServer);
+        add(ofServer, SESSIONS_COLUMN, account.liveSessions);
+        addAccount([total, ofRealm, ofServer], transports, account);
+        work += 1;
+        if (work % SLICE === 0) await nextTurn();
+      }
     }
     return {
-      nowMs,
-      total: [this.#totalKey, total],
-      realms,
-      servers: this.#readServers(nowMs),
+      ...{ nowMs, total: [this.#totalKey, total], realms, transports },
+      servers: servers.list(nowMs).map((health) => {
+        const key = this.#serverKeys.get(health.server) ?? {};
+        return { health, row: [key, ofServers.get(health.server) ?? zeroes()] };
+      }),
       sources: sources.map(({ stats }) => [stats, [countEvents(stats)]]),
     };
   }
+}
 
-  #readServers(nowMs: number): ServerReading[] {
-    const { ledger, servers } = this.#options;
-    const sums = new Map<string, number[]>();
-    for (const realm of ledger.realms()) {
-      for (const [server, account] of realm.servers) {
-        const values = sums.get(server) ?? [0, 0, 0, 0, 0, 0];
-        sums.set(server, values);
-        addTo(values, account);
-        values[SESSIONS_COLUMN] = (values[SESSIONS_COLUMN] ?? 0) + account.liveSessions;
-      }
-    }
-    return servers.list(nowMs).map((health) => {
-      const key = this.#serverKeys.get(health.server) ?? {};
-      return { health, row: [key, sums.get(health.server) ?? [0, 0, 0, 0, 0, 0]] };
-    });
+function zeroes(): number[] {
+  return [0, 0, 0, 0, 0, 0];
+}
+
+function add(sums: number[], column: number, value: number): void {
+  sums[column] = (sums[column] ?? 0) + value;
+}
+
+/** Adds the bytes and the live allocations of an account to each of some sums. */
+function addAccount(
+  all: readonly number[][],
+  transports: Map<Transport, number>,
+  { client, peer, live }: ServerAccount,
+): void {
+  const bytes = [client.receivedBytes, client.sentBytes, peer.receivedBytes, peer.sentBytes];
+  let allocations = 0;
+  for (const [transport, count] of live) {
+    allocations += count;
+    transports.set(transport, (transports.get(transport) ?? 0) + count);
   }
-}
-
-function valuesOf({ servers, liveSessions }: RealmAccount): number[] {
-  const values = [0, 0, 0, 0, liveSessions, 0];
-  for (const account of servers.values()) addTo(values, account);
-  return values;
-}
-
-function addTo(values: number[], account: ServerAccount): void {
-  const { client, peer } = account;
-  const more = [client.receivedBytes, client.sentBytes, peer.receivedBytes, peer.sentBytes];
-  for (const [column, bytes] of more.entries()) values[column] = (values[column] ?? 0) + bytes;
-  values[ALLOCATIONS_COLUMN] = (values[ALLOCATIONS_COLUMN] ?? 0) + account.countLive();
+  for (const sums of all) {
+    for (const [column, value] of bytes.entries()) add(sums, column, value);
+    add(sums, ALLOCATIONS_COLUMN, allocations);
+  }
 }
 
 function countEvents(stats: SourceStats): number {

@@ -104,9 +104,9 @@ const TRANSPORT_NAMES: Readonly<Record<Transport, string>> = {
 };
 
 /** The page of this moment. */
-export function createLandingView(options: LandingViewOptions): LandingView {
+export async function createLandingView(options: LandingViewOptions): Promise<LandingView> {
   const { build, sources, sampler, startedMs, targets } = options;
-  const reading = sampler.read();
+  const reading = await sampler.read();
   const { total, nowMs } = reading;
   const graphs = new LandingGraphs(sampler.history, nowMs);
   return {
@@ -216,15 +216,7 @@ function sourceLine(
   };
 }
 
-function transportLines({ realms }: LandingReading): TransportLine[] {
-  const counts = new Map<Transport, number>();
-  for (const [{ servers }] of realms) {
-    for (const { live } of servers.values()) {
-      for (const [transport, count] of live) {
-        counts.set(transport, (counts.get(transport) ?? 0) + count);
-      }
-    }
-  }
+function transportLines({ transports: counts }: LandingReading): TransportLine[] {
   const most = Math.max(1, ...counts.values());
   return TRANSPORTS.filter((transport) => counts.has(transport)).map((transport) => {
     const count = counts.get(transport) ?? 0;

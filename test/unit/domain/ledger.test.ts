@@ -4,9 +4,14 @@ import {
   MAX_PAIRS,
   MAX_SERVERS,
   OVERFLOW,
-  ServerAccount,
+  type ServerAccount,
 } from '../../../src/domain/ledger.ts';
 import { MAX_LABEL_LENGTH } from '../../../src/domain/user.ts';
+
+function createAccount(): ServerAccount {
+  const ledger = new Ledger(1);
+  return ledger.server(ledger.realm('a'), 's');
+}
 
 describe('Ledger', () => {
   it('gives the same account for the same realm, and another for another', () => {
@@ -82,6 +87,33 @@ describe('Ledger', () => {
     expect(ledger.countLive()).toBe(2);
   });
 
+  it('keeps what lives of each server in all realms together', () => {
+    const ledger = new Ledger(10);
+    ledger.server(ledger.realm('a'), 's').changeLive('udp', 1);
+    ledger.server(ledger.realm('b'), 's').changeLive('tcp', 1);
+    ledger.server(ledger.realm('b'), 't').changeLive('udp', 1);
+    ledger.server(ledger.realm('b'), OVERFLOW).changeLive('udp', 1);
+    expect([...ledger.servers.values()]).toMatchObject([
+      { server: 's', liveAllocations: 2 },
+      { server: 't', liveAllocations: 1 },
+    ]);
+    expect(ledger.countLive()).toBe(4);
+  });
+
+  it('keeps what lives as it was at a moment', () => {
+    const ledger = new Ledger(1_000);
+    const accounts = Array.from({ length: 100 }, (_, number) =>
+      ledger.server(ledger.realm(`r${number}`), 's'),
+    );
+    const [first, , last] = [accounts[0], accounts[1], accounts[99]];
+    last?.changeLive('udp', 1);
+    const then = ledger.copyLive();
+    last?.changeLive('udp', 1);
+    first?.changeLive('tls', 1);
+    expect([then.of(0), then.of(99), then.of(100)]).toEqual([[], [['udp', 1]], []]);
+    expect([first?.live, last?.live]).toEqual([[['tls', 1]], [['udp', 2]]]);
+  });
+
   it('sums the pairs of realm and server beyond their cap under one server for each realm', () => {
     const ledger = new Ledger(1_000);
     for (let realm = 0; realm < 20; realm += 1) {
@@ -112,13 +144,13 @@ describe('Ledger', () => {
       live: { true: 0, false: 0, unknown: 0 },
       finished: { true: zeroes, false: zeroes, unknown: zeroes },
     });
-    expect(new ServerAccount(0, 'a', 's')).toMatchObject({ closed: zeroes, refreshes: 0 });
+    expect(createAccount()).toMatchObject({ closed: zeroes, refreshes: 0 });
   });
 });
 
 describe('ServerAccount', () => {
   it('counts created allocations by every label', () => {
-    const account = new ServerAccount(0, 'a', 's');
+    const account = createAccount();
     account.countCreated('udp', 'none', 'ipv4');
     account.countCreated('udp', 'none', 'ipv4');
     account.countCreated('udp', 'none', 'ipv6');
@@ -133,9 +165,9 @@ describe('ServerAccount', () => {
   });
 
   it('remembers a transport that has no live allocation any more', () => {
-    const account = new ServerAccount(0, 'a', 's');
+    const account = createAccount();
     account.changeLive('udp', 1);
     account.changeLive('udp', -1);
-    expect([...account.live]).toEqual([['udp', 0]]);
+    expect(account.live).toEqual([['udp', 0]]);
   });
 });

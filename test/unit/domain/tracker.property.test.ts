@@ -223,13 +223,19 @@ function expectNothingLeft(tracked: Tracked): void {
 /** Rule 13: every live gauge says the same of what lives, whatever it is summed over. */
 function expectGaugesAgree(now: Tracked): void {
   const live: Record<string, number> = {};
+  const ofServers = new Map<string, number>();
   for (const { account, transport, endReason, suspect } of now.origin.allocations.values()) {
     if (endReason !== undefined || suspect) continue;
     const labels = `${account.realm} ${account.server} ${transport}`;
     live[labels] = (live[labels] ?? 0) + 1;
+    ofServers.set(account.server, (ofServers.get(account.server) ?? 0) + 1);
   }
   expect(now.live()).toEqual(live);
-  const { users } = now.tracker;
+  const { users, ledger } = now.tracker;
+  for (const { server, liveAllocations } of ledger.servers.values()) {
+    expect(liveAllocations).toBe(ofServers.get(server) ?? 0);
+  }
+  expect(ledger.countLive()).toBe(now.liveAllocations);
   let ofUsers = 0;
   let sessions = 0;
   for (const session of users.sessions()) {

@@ -9,6 +9,7 @@ import { createStatsdbSource } from '../../../src/sources/statsdb/statsdb-source
 import { REFUSALS } from '../../../src/sources/statsdb/statsdb-stats.ts';
 import { parseExposition } from '../../support/exposition.ts';
 import { statsdbOptions } from '../sources/statsdb-options.ts';
+import { countLooks, mostInOneTurn } from '../turns.ts';
 import { BUILD, familiesOf, join, LINGER_MS, Scraped, WALL_OFFSET_MS, type Who } from './scrape.ts';
 
 const ALICE: Who = { realm: 'example.org', username: 'alice' };
@@ -213,6 +214,24 @@ describe('registerMetrics', () => {
     }
     const connections = metrics.select('coturn_server_connections');
     expect(connections).toMatchObject([{ labels: { server: 'turn-1' }, value: 1 }]);
+  });
+
+  it('looks at few pairs of realm and server in one turn of the event loop', async () => {
+    const scraped = new Scraped();
+    const { ledger } = scraped.tracker;
+    for (let pair = 0; pair < 10_000; pair += 1) {
+      const account = ledger.server(ledger.realm(`r${pair % 10}`), `s${Math.floor(pair / 10)}`);
+      account.countCreated('udp', 'none', 'ipv4');
+      account.changeLive('udp', 1);
+    }
+    const looks = countLooks(ledger);
+    expect(scraped.servers.list(0)).toHaveLength(1_000);
+    expect(looks()).toBe(0);
+    const end = mostInOneTurn(looks);
+    const metrics = parseExposition(await scraped.text());
+    expect(end()).toBeLessThanOrEqual(2_000);
+    expect(metrics.select('coturn_allocations')).toHaveLength(10_000);
+    expect(looks()).toBeGreaterThan(100_000);
   });
 
   it('has the counters of the embedded statsdb at 0', async () => {

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, it, onTestFinished } from 'vitest';
-import { HEARD } from '../../../src/domain/ledger.ts';
 import type { Origin } from '../../../src/domain/origin.ts';
 import type { SavedSession } from '../../../src/domain/saved-session.ts';
 import { createSessionRecord, type SessionRecord } from '../../../src/domain/session-record.ts';
@@ -144,8 +143,7 @@ class Life {
       }
       for (const { server, sums, created, closed, refreshes } of servers.values()) {
         const name = `${realm} ${server}`;
-        for (const [at, sum] of sums.subarray(0, HEARD).entries())
-          all.set(`${name} sum ${at}`, sum);
+        for (const [at, sum] of sums.entries()) all.set(`${name} sum ${at}`, sum);
         for (const { count, ...labels } of created) {
           all.set(`${name} created ${JSON.stringify(labels)}`, count);
         }
