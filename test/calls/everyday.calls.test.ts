@@ -19,7 +19,8 @@ import { bytesOf, isSentExactly } from './explained-bytes.ts';
 
 /**
  * What a first answer of this coturn gives. Chromium refreshes after half of it, and a client that
- * vanished before is missed after the whole; the answer to a refresh gives ten minutes (4.6.1).
+ * vanished before is missed after the whole. Chromium's refreshes ask for no time, and are given
+ * ten minutes (4.6.1, 4.17.1).
  */
 const LIFETIME_SECONDS = 20;
 /** `npm run test:long`: a call that Chromium refreshes again, after nine minutes. */
