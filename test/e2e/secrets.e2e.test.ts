@@ -11,6 +11,7 @@ import { createCleanup } from '../support/cleanup.ts';
 import { type ExporterOptions, ExporterProcess } from '../support/exporter-process.ts';
 import { claimPorts } from '../support/port-block.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
+import { startCluster, startSentinel } from '../support/redis-setups.ts';
 import { createTempFolder } from '../support/temp-folder.ts';
 import { until } from '../support/until.ts';
 
@@ -19,6 +20,9 @@ const SECRETS = {
   redisUrl: 'planted-url-1#/@:%',
   redisFile: 'planted-file-2',
   sentinel: 'planted-sentinel-3',
+  sentinelUrl: 'planted-sentinel-url-10',
+  cluster: 'planted-cluster-11',
+  server: 'planted-server-12',
   statsdb: 'planted-statsdb-4',
   guess: 'planted-guess-5',
   login: 'planted-login-6',
@@ -28,13 +32,19 @@ const SECRETS = {
   environment: 'planted-environment-9',
 };
 const USER = 'exporter-of-mine';
+/** Of the Sentinels. */
+const WATCHER = 'watcher-of-mine';
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
 
 const cleanup = createCleanup();
 const folder = createTempFolder(cleanup.defer);
 let redis: RedisServer;
 let second: RedisServer;
-/** Inner lines of the key of the web server's certificate. */
+let sentinelPort = 0;
+let clusterPort = 0;
+/** In `--redis.url`: one way to each kind of setup, with a password wherever one can be. */
+let urls = '';
+/** Inner lines of the keys of certificates. */
 let keyLines: readonly string[] = [];
 
 beforeAll(async () => {
@@ -44,11 +54,31 @@ beforeAll(async () => {
   const password = createHash('sha256').update(SECRETS.redisUrl).digest('hex');
   await admin.call('ACL', 'SETUSER', USER, 'on', `#${password}`, '~*', '&*', '+@all');
   admin.disconnect();
+  const watched = await startRedisServer(cleanup.defer, { password: SECRETS.sentinelUrl });
+  const sentinel = await startSentinel(cleanup.defer, {
+    ...{ master: 'main', masterPort: watched.port, masterPassword: SECRETS.sentinelUrl },
+    lines: [`user ${WATCHER} on allchannels +@all >${SECRETS.sentinel}`, 'user default off'],
+  });
+  const [node] = await startCluster(cleanup.defer, { password: SECRETS.cluster });
+  sentinelPort = sentinel.port;
+  clusterPort = node?.port ?? 0;
+  urls = [
+    redisUrl(SECRETS.redisUrl),
+    `redis://127.0.0.1:${second.port}/1#two`,
+    `${sentinelUrl()}#three`,
+    `${clusterUrl(SECRETS.cluster)}#four`,
+  ].join(' ');
   const { cert, key } = makeCertificate(folder, 'web', { names: 'IP:127.0.0.1' });
-  keyLines = readFileSync(key, 'utf8').split('\n').slice(1, -2);
+  const client = makeCertificate(folder, 'client', { names: 'IP:127.0.0.1' });
+  keyLines = [key, client.key].flatMap((name) =>
+    readFileSync(name, 'utf8').split('\n').slice(1, -2),
+  );
   file('redis', `${SECRETS.redisFile}\n`);
   file('sentinel', SECRETS.sentinel);
   file('statsdb', SECRETS.statsdb);
+  file('servers', `turn-1:${SECRETS.server}\n`);
+  file('bad-servers', `turn-1:${SECRETS.server}\nturn-2:${SECRETS.server}\n`);
+  file('no-servers', `${SECRETS.server}\n`);
   file('hash-key', SECRETS.hashKey);
   file('two-lines', `${SECRETS.redisFile}\n${SECRETS.statsdb}\n`);
   file('web.yml', webConfig(cert, key));
@@ -75,6 +105,14 @@ function webConfig(cert: string, key: string): string {
 /** With `%23` for `#` and the like, as a URL has to have it. */
 function redisUrl(password: string): string {
   return `redis://${USER}:${encodeURIComponent(password)}@127.0.0.1:${redis.port}/0#one`;
+}
+
+function sentinelUrl(): string {
+  return `redis+sentinel://:${SECRETS.sentinelUrl}@127.0.0.1:${sentinelPort}/main`;
+}
+
+function clusterUrl(password: string): string {
+  return `redis+cluster://default:${password}@127.0.0.1:${clusterPort}`;
 }
 
 function expectNoSecret(text: string): void {
@@ -117,6 +155,18 @@ function goodArgs(port: number): string[] {
     ...[label, `--user.hash-key-file=${path('hash-key')}`],
     ...[web, path('web.yml'), statsdb, path('statsdb')],
     ...[`--statsdb.listen-address=127.0.0.1:${port}`, `--redis.password-file=${path('redis')}`],
+    ...[`--statsdb.servers-file=${path('servers')}`, `--redis.sentinel-user=${WATCHER}`],
+    `--redis.sentinel-password-file=${path('sentinel')}`,
+  ];
+}
+
+/** Keys of certificates too, which the servers of this test would have to know. */
+function allArgs(): string[] {
+  const [cert, key] = [path('client.pem'), path('client.key')];
+  return [
+    ...goodArgs(6380),
+    ...[`--redis.tls-cert-file=${cert}`, `--redis.tls-key-file=${key}`],
+    ...[`--statsdb.tls-cert-file=${cert}`, `--statsdb.tls-key-file=${key}`],
   ];
 }
 
@@ -132,17 +182,16 @@ describe('secrets', () => {
           `--web.listen-address=127.0.0.1:${port + 1}`,
         ],
         env: {
-          // One with its own user and password, one that takes the password of the file.
-          COTURN_EXPORTER_REDIS_URL: `${redisUrl(SECRETS.redisUrl)} redis://127.0.0.1:${second.port}/1#two`,
+          COTURN_EXPORTER_REDIS_URL: urls,
           COTURN_EXPORTER_LOG_FORMAT: level === 'debug' ? 'pretty' : 'json',
         },
       });
       const url = `https://127.0.0.1:${port + 1}`;
       const pages = ['/metrics', '/', '/readyz', '/drain', '/livez', `/${SECRETS.guess}`];
       const metrics = await until(() => fetchPage(`${url}/metrics`, `alice:${SECRETS.login}`), {
-        what: 'both sources to be up',
+        what: 'every Redis to be up',
         isDone: (text) =>
-          (text.match(/^coturn_up\{source="(?:one|two)"\} 1$/gm) ?? []).length === 2,
+          (text.match(/^coturn_up\{source="(?:one|two|three|four)"\} 1$/gm) ?? []).length === 4,
       });
       const guesser = connect(port, '127.0.0.1').on('error', () => undefined);
       guesser.resume().write(`AUTH ${SECRETS.guess}\r\n`.repeat(5));
@@ -177,8 +226,9 @@ describe('secrets', () => {
     ['healthcheck', ['healthcheck']],
   ])('are in nothing that %s prints', async (_what, args) => {
     const { text } = await said({
-      args: [...args, ...(args[0]?.startsWith('--') ? goodArgs(6380) : [])],
-      env: { COTURN_EXPORTER_REDIS_URL: redisUrl(SECRETS.redisUrl) },
+      args: [...args, ...(args[0]?.startsWith('--') ? allArgs() : [])],
+      // The last one is what certificates are for.
+      env: { COTURN_EXPORTER_REDIS_URL: `${urls} rediss://:${SECRETS.guess}@127.0.0.1:1` },
     });
     expect(text).not.toBe('');
     expectNoSecret(text);
@@ -186,6 +236,32 @@ describe('secrets', () => {
 
   it.each([
     ['a wrong password', () => ['doctor', `--redis.url=${redisUrl(SECRETS.guess)}`]],
+    [
+      'a wrong password of the Sentinels',
+      () => [
+        ...['doctor', '--doctor.wait=0s', '--redis.url', sentinelUrl()],
+        ...[
+          `--redis.sentinel-user=${WATCHER}`,
+          `--redis.sentinel-password-file=${path('statsdb')}`,
+        ],
+      ],
+    ],
+    [
+      'Sentinels without a user',
+      () => ['doctor', '--doctor.wait=0s', '--redis.url', sentinelUrl()],
+    ],
+    [
+      'a user of the Sentinels without a password',
+      () => [`--redis.url=${sentinelUrl()}`, `--redis.sentinel-user=${WATCHER}`],
+    ],
+    [
+      'a wrong password of a cluster',
+      () => ['doctor', '--doctor.wait=0s', '--redis.url', clusterUrl(SECRETS.guess)],
+    ],
+    ['a cluster with a database', () => [`--redis.url=${clusterUrl(SECRETS.cluster)}/3`]],
+    ['a Sentinel without a master', () => [`--redis.url=redis+sentinel://:${SECRETS.guess}@h`]],
+    ['one password of two servers', () => [`--statsdb.servers-file=${path('bad-servers')}`]],
+    ['a password without its server', () => [`--statsdb.servers-file=${path('no-servers')}`]],
     ['a wrong port', () => [`--redis.url=redis://u:${SECRETS.guess}@h:99999`]],
     ['no host', () => [`--redis.url=redis://u:${SECRETS.guess}`]],
     ['another scheme', () => [`--redis.url=http://u:${SECRETS.guess}@h`]],
