@@ -34,6 +34,9 @@ export class KeyScan {
   readonly #number: number;
   /** Servers of which keys were found. */
   readonly #servers = new Set<string>();
+  /** What is still to be compared. */
+  readonly #living: IterableIterator<Allocation>;
+  readonly #missing: Allocation[] = [];
   #found = 0;
   #adopted = 0;
 
@@ -43,6 +46,7 @@ export class KeyScan {
     this.#startedMs = context.nowMs;
     this.#isOurs = context.isOurs;
     this.#number = context.origin.keys.beginScan();
+    this.#living = context.origin.allocations.values();
   }
 
   /** Takes a status key with its value: adopts the allocation unless it is known, or has expired. */
@@ -70,18 +74,34 @@ export class KeyScan {
   }
 
   /**
+   * All keys were read: looks for what lives without one.
+   *
+   * @param limit the most allocations to look at, so that very many can be worked off in slices
+   * @returns whether there are more
+   */
+  compare(limit: number): boolean {
+    for (let looked = 0; looked < limit; looked += 1) {
+      const { value: allocation, done = false } = this.#living.next();
+      if (done) return false;
+      if (this.#isMissing(allocation)) this.#missing.push(allocation);
+    }
+    return true;
+  }
+
+  /**
    * All keys were read. What lives without a key is suspect, never more than that.
    *
    * @param isPartial some keys are never set, so that only those say something that were found once
    */
   end(isPartial = false): ScanResult {
-    const { keys, stats, allocations } = this.#origin;
-    const missing: Allocation[] = [];
+    const { keys, stats } = this.#origin;
+    this.compare(Number.POSITIVE_INFINITY);
     const contradicting = new Set<string>();
-    for (const allocation of allocations.values()) {
-      if (!this.#isMissing(allocation)) continue;
-      if (isPartial && allocation.foundBy === 0) continue;
-      missing.push(allocation);
+    const missing = this.#missing.filter(
+      // What was heard of while others were compared is not missing any more.
+      (allocation) => this.#isMissing(allocation) && !(isPartial && allocation.foundBy === 0),
+    );
+    for (const allocation of missing) {
       // Its key was set since the last whole scan began, and should be there.
       const wasSet = allocation.statusAfter >= keys.completed;
       if (wasSet) contradicting.add(allocation.account.server);

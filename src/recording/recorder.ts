@@ -71,6 +71,7 @@ export class Recorder implements ScanSink {
         found += 1;
         this.#write(origin, atMs, { event: 'scan_key', ...this.#shown(key, value) });
       },
+      compare: () => false,
       end: (isPartial = false) => {
         const partial = isPartial ? ({ partial: true } as const) : {};
         this.#write(origin, this.#options.nowMs(), { event: 'scan_end', ...partial });

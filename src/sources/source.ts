@@ -71,7 +71,7 @@ export interface MessageSink {
 }
 
 /** Takes what a reading of the status keys finds, then hears of its end. */
-export type KeyReading = Pick<KeyScan, 'found' | 'end'>;
+export type KeyReading = Pick<KeyScan, 'found' | 'compare' | 'end'>;
 
 /** A sink whose allocations can be compared with the status keys of a Redis. */
 export interface ScanSink extends MessageSink {

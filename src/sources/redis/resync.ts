@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Origin } from '../../domain/origin.ts';
 import type { ScanResult } from '../../domain/reconcile.ts';
 import type { ScanSink } from '../source.ts';
@@ -7,6 +8,10 @@ import { readAllStatusKeys } from './status-scan.ts';
 
 /** How soon after a scan ids may ask for another, in ms: reading many keys is work for Redis. */
 const EARLY_SCAN_MS = 5_000;
+
+/** Keys that are taken, and allocations that are compared, before the event loop gets its turn. */
+const KEYS_SLICE = 200;
+const COMPARED_SLICE = 5_000;
 
 /** What a {@link Resync} works with. */
 export interface ResyncOptions {
@@ -81,9 +86,14 @@ export class Resync {
     this.#begunMs = begunMs;
     const scan = sink.beginScan(origin, begunMs);
     for await (const entries of readAllStatusKeys(place, context)) {
-      if (signal.aborted) return;
-      for (const { key, value } of entries) scan.found(key, value, nowMs());
+      for (let from = 0; from < entries.length; from += KEYS_SLICE) {
+        if (signal.aborted) return;
+        const slice = entries.slice(from, from + KEYS_SLICE);
+        for (const { key, value } of slice) scan.found(key, value, nowMs());
+        await nextTurn();
+      }
     }
+    while (!signal.aborted && scan.compare(COMPARED_SLICE)) await nextTurn();
     if (signal.aborted) return;
     // coturn sets keys on the node it talks to; those of the slots of others are refused to it.
     onScan(scan.end(config.endpoint.kind === 'cluster'), nowMs() - begunMs);

@@ -55,6 +55,24 @@ describe('KeyScan, what it finds', () => {
     expect(tracked.origin.allocations.get(KEY)?.startKnown).toBe(true);
   });
 
+  it('compares what lives in slices, and suspects nothing that was heard of meanwhile', () => {
+    const keys = Array.from({ length: 10 }, (_, id) => allocationKey('bob', id));
+    const tracked = new Tracked();
+    for (const key of keys) tracked.send(`${key}/status`, alive()).pass(1000);
+    const [first = '', second = '', third = ''] = keys;
+    scan(tracked, Object.fromEntries(keys.map((key) => [key, A])));
+    const reading = tracked.pass(1000).tracker.beginScan(tracked.origin, tracked.nowMs);
+    reading.found(`${first}/status`, alive(), tracked.nowMs);
+    let slices = 0;
+    while (reading.compare(3)) {
+      slices += 1;
+      tracked.send(`${second}/status`, 'deleted').send(`${third}/status`, alive('refreshed'));
+    }
+    expect(slices).toBe(3);
+    expect(reading.end()).toEqual({ ...NOTHING_NEW, found: 1, suspected: 7 });
+    expect(tracked.liveAllocations).toBe(2);
+  });
+
   it('does not adopt what ended while it ran and lingers', () => {
     const tracked = withKnown();
     const result = scan(tracked, { [KEY]: A }, () => tracked.send(`${KEY}/status`, 'deleted'));
