@@ -9,6 +9,7 @@ import {
 import { createRegistry } from '../../../src/metrics/registry.ts';
 import { parseExposition } from '../../support/exposition.ts';
 import { runPromtool } from '../../support/promtool.ts';
+import { mostInOneTurn } from '../turns.ts';
 import { familiesOf, join, Scraped, WALL_OFFSET_MS, type Who, withoutProcess } from './scrape.ts';
 
 const ALICE: Who = { realm: 'example.org', username: 'alice' };
@@ -60,6 +61,33 @@ describe('renderRegistry', () => {
   it('shows every metric in OpenMetrics', async () => {
     const text = withoutProcess(await relayed().text('openmetrics'));
     await expect(text).toMatchFileSnapshot(`${FIXTURES}/relay.openmetrics.prom`);
+  });
+
+  it('reads all gauges at one moment, in a turn of the event loop of their own', async () => {
+    const registry = createRegistry();
+    let turn = 0;
+    const end = mostInOneTurn(() => {
+      turn += 1;
+      return turn;
+    });
+    const read: number[] = [];
+    const metric = (name: string) => ({
+      ...{ name, help: 'x', labels: [] },
+      read() {
+        read.push(turn);
+        return [];
+      },
+    });
+    registerCounter(registry, metric('a_total'));
+    registerGauge(registry, metric('b'));
+    registerGauge(registry, metric('c'));
+    const begun = turn;
+    for await (const _ of renderRegistry(registry, 'text'));
+    end();
+    const [first = 0, second = 0, counter = 0] = read;
+    expect(first).toBeGreaterThan(begun);
+    expect(second).toBe(first);
+    expect(counter).toBeGreaterThan(second);
   });
 
   it('passes promtool check metrics', async () => {
