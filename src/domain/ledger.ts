@@ -142,8 +142,12 @@ export class ServerAccount {
     return trafficAt(this.sums, UNALLOCATED);
   }
 
-  /** How allocations are connected: one object for all that are so in the same way. */
+  /**
+   * How allocations are connected: one object for all that are so in the same way. Not where many
+   * servers are one: to look for it among their endpoints took longer than all else of an allocation.
+   */
   linkOf({ transport, tls, local, expectsPeer }: Link): Link {
+    if (this.server === OVERFLOW) return { transport, tls, local: copyText(local), expectsPeer };
     const known = this.#links.find(
       (link) =>
         link.transport === transport &&

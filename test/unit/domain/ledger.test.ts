@@ -164,6 +164,17 @@ describe('ServerAccount', () => {
     ]);
   });
 
+  it('keeps one object for all that are connected in the same way, unless servers share it', () => {
+    const ledger = new Ledger(1);
+    const link = { transport: 'udp', tls: 'none', local: 's:3478', expectsPeer: true } as const;
+    const account = ledger.server(ledger.realm('a'), 's');
+    expect(account.linkOf({ ...link })).toBe(account.linkOf(link));
+    expect(account.linkOf({ ...link, local: 's:3479' })).not.toBe(account.linkOf(link));
+    const other = ledger.server(ledger.realm('a'), OVERFLOW);
+    expect(other.linkOf(link)).toEqual(link);
+    expect(other.linkOf(link)).not.toBe(other.linkOf(link));
+  });
+
   it('remembers a transport that has no live allocation any more', () => {
     const account = createAccount();
     account.changeLive('udp', 1);
