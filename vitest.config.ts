@@ -10,7 +10,10 @@ const EVERY_PROJECT = {
   isolate: false,
 };
 
-const ALONE = ['test/abuse/**/*.test.ts', 'test/faults/{state-file,stop-with-many}.fault.test.ts'];
+const ALONE = [
+  'test/abuse/{http,start,statsdb}.abuse.test.ts',
+  'test/faults/stop-with-many.fault.test.ts',
+];
 
 export default defineConfig({
   test: {
@@ -22,7 +25,7 @@ export default defineConfig({
       {
         test: {
           name: 'programs',
-          include: ['test/{calls,e2e,faults}/**/*.test.ts'],
+          include: ['test/{abuse,calls,e2e,faults}/**/*.test.ts'],
           exclude: ALONE,
           ...EVERY_PROJECT,
         },

@@ -1,4 +1,4 @@
-import { setFlagsFromString } from 'node:v8';
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
 import { parseCommandLine } from '../config/command-line.ts';
 import type { Config } from '../config/config.ts';
 import type { CommandHelp } from '../config/options.ts';
@@ -30,6 +30,27 @@ export async function runServe(
  */
 const HEAP_GROWING_PERCENT = 30;
 
+/**
+ * How large V8's young generation may grow, in bytes, both halves of it: what Node.js 20 and 22 allow.
+ * Node.js 24 lets it grow to four times that where sessions come and go, 100 MB for a tenth less of
+ * processor time per new allocation.
+ */
+const YOUNG_GENERATION_BYTES = 32 * 1024 * 1024;
+const YOUNG_GENERATION_CHECK_MS = 1000;
+
+/** Keeps V8 from letting the heap grow for its own convenience. */
+function limitHeap(): void {
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
+  // The limit itself can be set at the start of a process only, what it grows by at any time.
+  const timer = setInterval(() => {
+    const young = getHeapSpaceStatistics().find(({ space_name: name }) => name === 'new_space');
+    if (young !== undefined && young.space_size < YOUNG_GENERATION_BYTES) return;
+    setFlagsFromString('--semi-space-growth-factor=1');
+    clearInterval(timer);
+  }, YOUNG_GENERATION_CHECK_MS);
+  timer.unref();
+}
+
 async function serve(config: Config, context: CommandContext): Promise<number> {
   // Loaded here: who only asks for help or checks a configuration need not wait for them.
   const { createExporter } = await import('../exporter.ts');
@@ -43,7 +64,7 @@ async function serve(config: Config, context: CommandContext): Promise<number> {
     // Told to stop before it had started.
     if (addresses === undefined) return 0;
     // Not before, so that a state file is taken in without being swept over and over.
-    setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`);
+    limitHeap();
     const { version, nodeVersion } = build;
     log.info({ version, nodeVersion, address: addresses.web }, 'coturn-exporter is running');
     const endHint = startSetupHint({
