@@ -49,7 +49,7 @@ function shownCounts(results: Readonly<Record<string, Counts>>, files: RegExp): 
     passed += counts.passed;
     all += counts.passed + counts.failed;
   }
-  return all === 0 ? '' : `${passed} of ${all}`;
+  return all === 0 ? '' : `${passed}/${all}`;
 }
 
 function differencesOf(version: string): string {
