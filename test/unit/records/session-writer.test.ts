@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Session } from '../../../src/domain/session.ts';
 import { SessionFinisher } from '../../../src/records/session-writer.ts';
-import { parseExposition } from '../../support/exposition.ts';
 import { LINGER_MS, Scraped, type Who } from '../metrics/scrape.ts';
 
 const INTERVAL_MS = 100;
@@ -53,8 +52,8 @@ class Scene {
     for (const { onWritten } of this.waiting.splice(0)) onWritten();
   }
 
-  async liveUsers(): Promise<number | undefined> {
-    return parseExposition(await this.scraped.text()).value('coturn_exporter_users');
+  liveUsers(): number {
+    return this.scraped.tracker.users.count;
   }
 }
 
@@ -106,11 +105,11 @@ describe('SessionFinisher', () => {
     const scene = new Scene().finish(1);
     scene.finisher.start();
     vi.advanceTimersByTime(INTERVAL_MS);
-    expect(await scene.liveUsers()).toBe(1);
+    expect(scene.liveUsers()).toBe(1);
     expect(await scene.scraped.userText()).toContain('user="user-1"');
     expect(scene.recorded).toEqual([]);
     scene.writeAll();
-    expect(await scene.liveUsers()).toBe(0);
+    expect(scene.liveUsers()).toBe(0);
     expect(await scene.scraped.userText()).toBe('');
     expect(scene.recorded).toEqual(['session-1']);
     scene.finisher.stop();
@@ -122,7 +121,7 @@ describe('SessionFinisher', () => {
     vi.advanceTimersByTime(INTERVAL_MS);
     scene.scraped.begin(user(1));
     scene.writeAll();
-    expect(await scene.liveUsers()).toBe(1);
+    expect(scene.liveUsers()).toBe(1);
     scene.finisher.stop();
   });
 
