@@ -1,4 +1,3 @@
-import { createSecureContext } from 'node:tls';
 import { ConfigError, quote } from './config-error.ts';
 import { rejectConflicts } from './conflicts.ts';
 import { type Environment, parseOptions, rejectUnknownVariables } from './option-parser.ts';
@@ -12,7 +11,14 @@ import {
   type SessionGrouping,
   type UserLabel,
 } from './options.ts';
-import { type ReadFile, readSecret, readText, shownCode, unused } from './read-file.ts';
+import {
+  checkTlsServer,
+  type ReadFile,
+  readSecret,
+  readText,
+  shownCode,
+  unused,
+} from './read-file.ts';
 import {
   checkValidity,
   type RedisAccess,
@@ -318,11 +324,11 @@ function statsdbTls(values: OptionValues, readFile: ReadFile): StatsdbTlsConfig 
 
 /** The message of OpenSSL is not used, for it may repeat what it read. */
 function rejectUnusablePair(
-  pair: { readonly cert: string | undefined; readonly key: string | undefined },
+  { cert = '', key = '' }: { readonly cert: string | undefined; readonly key: string | undefined },
   certFile: string,
 ): void {
   try {
-    createSecureContext(pair);
+    checkTlsServer({ cert, key });
   } catch (cause) {
     throw new ConfigError(
       `Cannot use --statsdb.tls-cert-file ${quote(certFile)}: expected a PEM certificate, and its key in --statsdb.tls-key-file${shownCode(cause)}`,

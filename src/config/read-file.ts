@@ -1,3 +1,5 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { errorCode } from '../log.ts';
 import { ConfigError, quote } from './config-error.ts';
 import { WrongFileError } from './files.ts';
@@ -47,6 +49,22 @@ export function readSecret(flag: FileFlag, readFile: ReadFile): string | undefin
     );
   }
   return secret;
+}
+
+/**
+ * Checks what a TLS server is to use. OpenSSL itself takes a certificate with a key of another kind
+ * (RSA and elliptic curve) for one of each, and then refuses every handshake.
+ *
+ * @throws {Error} with OpenSSL's code; its message may repeat what was read
+ */
+export function checkTlsServer(
+  options: SecureContextOptions & { readonly cert: string; readonly key: string },
+): void {
+  createSecureContext(options);
+  const { cert, key } = options;
+  if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) return;
+  const code = 'ERR_OSSL_X509_KEY_VALUES_MISMATCH';
+  throw Object.assign(new Error('key values mismatch'), { code });
 }
 
 /** ` (ENOENT)`; the message of an error is not used, for it may repeat what it read. */

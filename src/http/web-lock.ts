@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
-import { createSecureContext, type TLSSocket, type TlsOptions } from 'node:tls';
+import type { TLSSocket, TlsOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { ConfigError, quote } from '../config/config-error.ts';
 import { WatchedFiles, WrongFileError } from '../config/files.ts';
@@ -11,6 +11,7 @@ import {
   TLS_VERSIONS,
   TLS13_CIPHERS,
 } from '../config/go-tls-names.ts';
+import { checkTlsServer } from '../config/read-file.ts';
 import {
   type PemSource,
   parseWebConfig,
@@ -177,17 +178,17 @@ function lockTls(
 ): LockedTls {
   const { asked, needed, checked } = CLIENT_AUTH_TYPES[tls.clientAuth];
   const ca = tls.clientCa === undefined ? undefined : read(tls.clientCa, 'client_ca_file');
-  const options: TlsOptions = {
+  const options = {
+    ...toNodeRules(tls),
     cert: read(tls.cert, 'cert_file'),
     key: read(tls.key, 'key_file'),
     ...(ca === undefined ? {} : { ca }),
     requestCert: asked,
     rejectUnauthorized: needed && checked,
-    ...toNodeRules(tls),
-  };
+  } satisfies TlsOptions;
   try {
     if (ca !== undefined) new X509Certificate(ca);
-    createSecureContext(options);
+    checkTlsServer(options);
   } catch (cause) {
     throw new ConfigError(`certificate, key and rules do not work together (${reasonOf(cause)})`, {
       cause,

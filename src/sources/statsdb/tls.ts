@@ -1,7 +1,8 @@
 import { X509Certificate } from 'node:crypto';
-import { createSecureContext, type SecureContextOptions } from 'node:tls';
+import type { SecureContextOptions } from 'node:tls';
 import type { Logger } from 'pino';
 import { WatchedFiles } from '../../config/files.ts';
+import { checkTlsServer } from '../../config/read-file.ts';
 
 /** The PEM files of the embedded statsdb's TLS. */
 export interface StatsdbTlsFiles {
@@ -68,7 +69,7 @@ export class StatsdbTls {
       ...(clientCaFile === undefined ? {} : { ca: this.#watched.read(clientCaFile) }),
       minVersion: 'TLSv1.2',
     } as const;
-    createSecureContext(options);
+    checkTlsServer(options);
     return options;
   }
 }

@@ -15,6 +15,8 @@ const authority = new CertificateAuthority(createTempFolder(cleanup.defer), 'ca'
 const certificate = authority.issue();
 const key = readFileSync(certificate.key, 'utf8');
 
+const ofRsa = authority.issue({ keyType: 'rsa' });
+
 const FILES: ReadonlyMap<string, string> = new Map([
   ['/pw', 's3cret-f\n'],
   ['/crlf', ' s3cret-f \r\n'],
@@ -26,6 +28,7 @@ const FILES: ReadonlyMap<string, string> = new Map([
   ['/ca', readFileSync(authority.cert, 'utf8')],
   ['/cert', readFileSync(certificate.cert, 'utf8')],
   ['/key', key],
+  ['/rsa-key', readFileSync(ofRsa.key, 'utf8')],
 ]);
 
 function readFile(path: string): string {
@@ -359,6 +362,11 @@ describe('ConfigError', () => {
     [
       [`--redis.url=${RS}`, '--statsdb.tls-cert-file=/pw', '--statsdb.tls-key-file=/key'],
       'Cannot use --statsdb.tls-cert-file "/pw": expected a PEM certificate, and its key in --statsdb.tls-key-file (ERR_OSSL_PEM_NO_START_LINE)',
+    ],
+    [
+      // OpenSSL itself takes a pair of two kinds.
+      ['--statsdb.tls-cert-file=/cert', '--statsdb.tls-key-file=/rsa-key'],
+      'Cannot use --statsdb.tls-cert-file "/cert": expected a PEM certificate, and its key in --statsdb.tls-key-file (ERR_OSSL_X509_KEY_VALUES_MISMATCH)',
     ],
     [
       ['--web.telemetry-path=metrics'],

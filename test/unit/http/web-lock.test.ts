@@ -24,6 +24,7 @@ beforeAll(() => {
   const ca = makeCertificate(certificates, 'ca');
   makeCertificate(certificates, 'server', { issuer: ca, names: 'IP:127.0.0.1' });
   makeCertificate(certificates, 'server2', { issuer: ca, names: 'IP:127.0.0.1' });
+  makeCertificate(certificates, 'rsa', { keyType: 'rsa' });
   makeCertificate(certificates, 'client', { issuer: ca, names: 'DNS:client.example,IP:192.0.2.7' });
   return () => cleanup.run();
 });
@@ -195,6 +196,15 @@ describe('WebLock.refresh', () => {
     expect(await lock.verdict(basic('alice:secret'))).toBe('yes');
     write(`\uFEFF${USERS}  bob: ${HASH}\n`);
     expect(await lock.verdict(basic('bob:secret'))).toBe('yes');
+  });
+
+  it('does not start with a key of another certificate, be it of the same kind or of another', () => {
+    for (const name of ['client', 'rsa']) {
+      const key = JSON.stringify(join(certificates, `${name}.key`));
+      expect(() => createScene(TLS.replace('server.key', key))).toThrow(
+        'certificate, key and rules do not work together (ERR_OSSL_X509_KEY_VALUES_MISMATCH)',
+      );
+    }
   });
 
   it('does not start with a file that is none', () => {
