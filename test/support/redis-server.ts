@@ -79,6 +79,8 @@ function redisArguments(given: {
     ...['--appendonly', 'no'],
     ...['--dir', given.folder],
     ...(password === undefined ? [] : ['--requirepass', password]),
+    // Left to itself it takes one that any outgoing connection may have by then.
+    ...(flags['cluster-enabled'] === 'yes' ? ['--cluster-port', String(given.port + 2)] : []),
     ...Object.entries({ ...tlsFlags, ...flags }).flatMap(([name, value]) => [`--${name}`, value]),
   ];
 }
