@@ -42,17 +42,25 @@ describe('an exporter that starts amid a call', () => {
       args: ['--redis.url', `redis://127.0.0.1:${redis.port}/2`],
     });
     const during = await exporter.untilMetrics(
-      (metrics) => metrics.value('coturn_user_allocations', { user: 'alice' }) === CLIENTS,
+      // A scrape is written in pieces, between which the second may be adopted.
+      (metrics) =>
+        metrics.value('coturn_user_allocations', { user: 'alice' }) === CLIENTS &&
+        metrics.sum('coturn_sessions') > 0,
       { what: 'both allocations to be adopted' },
     );
     expect(during.sum('coturn_sessions')).toBe(1);
-    expect(await running).toMatchObject({ exitCode: 0, receivedBytes: RELAYED_BYTES });
+    const report = await running;
+    expect(report).toMatchObject({ exitCode: 0, sentBytes: RELAYED_BYTES });
     const after = await exporter.untilMetrics(
       (metrics) => metrics.sum('coturn_sessions_finished_total') === 1,
       { what: 'the session to finish' },
     );
 
     expect(relayed()).toBe(RELAYED_BYTES);
+    // Each client is the peer of the other, over UDP, of which a busy machine drops some on the way.
+    const received = sumOf(messages, { topic: 'traffic/peer', field: 'rcvb' });
+    expect(received).toBeGreaterThanOrEqual(report.receivedBytes);
+    expect(received).toBeGreaterThan(RELAYED_BYTES * 0.9);
     expect(after.sum('coturn_peer_sent_bytes_total')).toBeGreaterThan(0);
     expect(after.sum('coturn_peer_sent_bytes_total')).toBeLessThan(RELAYED_BYTES);
     expect(after.sum('coturn_exporter_missed_bytes_total')).toBe(0);
@@ -68,7 +76,7 @@ describe('an exporter that starts amid a call', () => {
         transport: 'tcp',
         peer_sent_packets: CLIENTS * MESSAGES,
         peer_sent_bytes: RELAYED_BYTES,
-        peer_received_bytes: RELAYED_BYTES,
+        peer_received_bytes: received,
       }),
     ]);
   }, 60_000);

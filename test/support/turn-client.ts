@@ -38,6 +38,7 @@ export function startTurnClient(defer: Defer, options: TurnClientOptions): TestP
   return new TestProcess(defer, {
     command: coturnProgram('turnutils_uclient'),
     args: turnArguments(options),
+    isUrgent: true,
   });
 }
 

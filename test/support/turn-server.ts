@@ -88,6 +88,7 @@ export async function startTurnServer(
       command: coturnProgram('turnserver'),
       args: ['-c', configFile],
       cwd: folder,
+      isUrgent: true,
     });
     server = process;
     // Over TCP: coturn up to 4.6.1 publishes a UDP binding only 60 s later, into somebody's test.
