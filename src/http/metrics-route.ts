@@ -8,6 +8,7 @@ import {
 } from '../metrics/exposition.ts';
 import type { MetricsRegistry } from '../metrics/registry.ts';
 import { UserMetrics } from '../metrics/user-metrics.ts';
+import { BodyMemory } from './body-memory.ts';
 import { Gzip } from './gzip.ts';
 import type { Route } from './route.ts';
 
@@ -28,7 +29,18 @@ export interface MetricsRoute extends Route {
 }
 
 type Encoding = 'gzip' | 'identity';
-type Body = readonly Uint8Array[];
+
+interface Body {
+  readonly pieces: readonly Uint8Array[];
+  /** Nobody reads it any more. */
+  readonly free?: () => void;
+}
+
+/** What all who wait for it share. */
+interface Rendering {
+  readonly body: Promise<Body>;
+  readers: number;
+}
 
 /**
  * Serves the metrics: text 0.0.4, or OpenMetrics 1.0.0 for those who prefer it. There is one
@@ -36,31 +48,43 @@ type Body = readonly Uint8Array[];
  * more than one; an answer may thus have begun a moment before its request.
  */
 export function createMetricsRoute(options: MetricsRouteOptions): MetricsRoute {
-  const running = new Map<string, Promise<Body>>();
+  const running = new Map<string, Rendering>();
   const gzip = new Gzip();
+  const memory = new BodyMemory();
   const render = createRenderer(options);
   let last: Promise<unknown> = Promise.resolve();
-  const share = (format: ExpositionFormat, encoding: Encoding): Promise<Body> => {
+  const begin = (format: ExpositionFormat, encoding: Encoding): Rendering => {
     const key = `${format} ${encoding}`;
-    let body = running.get(key);
-    if (body === undefined) {
-      const before = last;
-      body = (async () => {
-        await before;
-        const pieces = render(format);
-        return await (encoding === 'gzip' ? gzip.encode(pieces) : encodePlain(pieces));
-      })().finally(() => running.delete(key));
-      running.set(key, body);
-      last = body.catch(() => undefined);
-    }
-    return body;
+    const before = last;
+    const body = (async () => {
+      await before;
+      const pieces = render(format);
+      if (encoding === 'identity') return await encodePlain(pieces, memory);
+      return { pieces: await gzip.encode(pieces) };
+    })().finally(() => running.delete(key));
+    last = body.catch(() => undefined);
+    const rendering = { body, readers: 0 };
+    running.set(key, rendering);
+    return rendering;
+  };
+  const share = async (format: ExpositionFormat, encoding: Encoding, gone: AbortSignal) => {
+    const rendering = running.get(`${format} ${encoding}`) ?? begin(format, encoding);
+    rendering.readers += 1;
+    const { pieces, free } = await rendering.body;
+    const leave = (): void => {
+      rendering.readers -= 1;
+      if (rendering.readers === 0) free?.();
+    };
+    if (gone.aborted) leave();
+    else gone.addEventListener('abort', leave, { once: true });
+    return pieces;
   };
   return {
     kind: 'page',
     get isRendering() {
       return running.size > 0;
     },
-    async answer({ accept, acceptEncoding, isHead }) {
+    async answer({ accept, acceptEncoding, isHead, gone }) {
       const format = preferredFormat(accept);
       const encoding = takesGzip(acceptEncoding) ? 'gzip' : 'identity';
       const headers = {
@@ -68,7 +92,7 @@ export function createMetricsRoute(options: MetricsRouteOptions): MetricsRoute {
         vary: 'Accept, Accept-Encoding',
         ...(encoding === 'gzip' ? { 'content-encoding': 'gzip' } : {}),
       };
-      return { status: 200, headers, body: isHead ? [] : await share(format, encoding) };
+      return { status: 200, headers, body: isHead ? [] : await share(format, encoding, gone) };
     },
   };
 }
@@ -87,10 +111,12 @@ function createRenderer(options: MetricsRouteOptions) {
 }
 
 /** The text as it is. */
-async function encodePlain(pieces: AsyncIterable<Piece>): Promise<Body> {
+async function encodePlain(pieces: AsyncIterable<Piece>, memory: BodyMemory): Promise<Body> {
+  const writer = memory.open();
   const encoded: { place: number; bytes: Uint8Array }[] = [];
-  for await (const { place, text } of pieces) encoded.push({ place, bytes: Buffer.from(text()) });
-  return encoded.sort((left, right) => left.place - right.place).map(({ bytes }) => bytes);
+  for await (const { place, text } of pieces) encoded.push({ place, bytes: writer.write(text()) });
+  encoded.sort((left, right) => left.place - right.place);
+  return { pieces: encoded.map(({ bytes }) => bytes), free: () => writer.free() };
 }
 
 /**

@@ -7,7 +7,7 @@ export interface Asked {
   readonly acceptEncoding: string;
   /** A HEAD: the body is not sent, so it may be left out. */
   readonly isHead: boolean;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when nobody waits for the answer any more, nor reads it: it was sent, or broke off. */
   readonly gone: AbortSignal;
 }
 
@@ -16,7 +16,7 @@ export interface Answer {
   readonly status: number;
   /** By names in lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** In pieces that may be shared with other answers; none for a HEAD whose body nobody made. */
+  /** In pieces that may be shared with other answers, and that are valid until `gone`; none for a HEAD whose body nobody made. */
   readonly body: readonly Uint8Array[];
 }
 

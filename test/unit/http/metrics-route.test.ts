@@ -1,11 +1,11 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { preferredFormat } from '../../../src/http/metrics-route.ts';
+import { createMetricsRoute, preferredFormat } from '../../../src/http/metrics-route.ts';
 import { CONTENT_TYPES } from '../../../src/metrics/exposition.ts';
 import { registerGauge } from '../../../src/metrics/live-metric.ts';
 import { createRegistry } from '../../../src/metrics/registry.ts';
 import { parseExposition } from '../../support/exposition.ts';
-import { familiesOf, withoutProcess } from '../metrics/scrape.ts';
+import { familiesOf, Scraped, withoutProcess } from '../metrics/scrape.ts';
 import { createTestServer } from './test-server.ts';
 
 const ALICE = { realm: 'example.org', username: 'alice' };
@@ -156,6 +156,31 @@ describe('createMetricsRoute', () => {
     const open = { accept: 'application/openmetrics-text' };
     await Promise.all([ask({}), ask(open), ask({ 'accept-encoding': 'gzip' }), ask(open)]);
     expect(readings).toBe(4);
+  });
+
+  it('leaves a body as it is until all who share it have read it, then uses its memory again', async () => {
+    const scraped = new Scraped();
+    const route = createMetricsRoute({
+      registry: scraped.registry,
+      users: scraped.tracker.users,
+      hasUserSeries: true,
+      nowMs: () => scraped.nowMs,
+      wallOffsetMs: () => 0,
+    });
+    const asked = { query: '', accept: '', acceptEncoding: '', isHead: false };
+    const ask = ({ signal }: AbortController) => route.answer({ ...asked, gone: signal });
+    const [one, two] = [new AbortController(), new AbortController()];
+    const [first, second] = await Promise.all([ask(one), ask(two)]);
+    const text = Buffer.concat(second.body).toString();
+    one.abort();
+    scraped.begin(ALICE);
+    const other = await ask(new AbortController());
+    expect(Buffer.concat(other.body).toString()).toContain('user="alice"');
+    expect(Buffer.concat(second.body).toString()).toBe(text);
+    two.abort();
+    const next = await ask(new AbortController());
+    expect(next.body[0]?.buffer).toBe(first.body[0]?.buffer);
+    expect(other.body[0]?.buffer).not.toBe(first.body[0]?.buffer);
   });
 
   it('tells who comes while too many wait to come back, but not who asks for health', async () => {
